@@ -1,0 +1,3 @@
+"""Generative-media APIs in Jupyter."""
+
+__version__ = "0.1.0"
