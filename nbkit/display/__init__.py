@@ -1,0 +1,1 @@
+"""Values to MIME bundles. Everything that came from outside is escaped here; nothing is fetched."""

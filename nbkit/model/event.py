@@ -1,0 +1,138 @@
+"""What happened to a run, in the same words for every provider.
+
+Each event keeps the JSON it came from in `raw`. What a provider sends and nbkit does not know becomes
+`Unrecognised`: kept, shown on request, never fatal.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbkit.model.media import Media
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened to a run.
+
+    Attributes:
+        raw: The JSON that the service sent, or None where nbkit itself noticed.
+        at: When it was noticed here, in seconds since 1970.
+    """
+
+    raw: Any = field(default=None, repr=False, compare=False)
+    at: float = field(default_factory=time.time, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Queued(Event):
+    """The service took the request and will start it later.
+
+    Attributes:
+        position: How many requests are ahead of it, None where the service does not say.
+    """
+
+    position: int | None = None
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """The service began to work on it."""
+
+
+@dataclass(frozen=True)
+class Log(Event):
+    """A line that the model printed.
+
+    Attributes:
+        message: The line.
+        timestamp: When the service says that it was printed, as it wrote it.
+        level: `INFO`, `ERROR`, … or an empty string.
+    """
+
+    message: str = ""
+    timestamp: str = ""
+    level: str = ""
+
+
+@dataclass(frozen=True)
+class StepStarted(Event):
+    """A step of a workflow began.
+
+    Attributes:
+        node: The step's id in the workflow.
+        endpoint: What it calls, where known.
+        request_id: The service's id of the step's own request, where known.
+    """
+
+    node: str = ""
+    endpoint: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class StepFinished(Event):
+    """A step of a workflow ended well.
+
+    Attributes:
+        node: The step's id in the workflow.
+        output: What it gave.
+        endpoint: What it called, where known.
+        media: The files in what it gave.
+    """
+
+    node: str = ""
+    output: Any = None
+    endpoint: str = ""
+    media: tuple[Media, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class Output(Event):
+    """Something that the model or workflow gave.
+
+    Attributes:
+        data: The JSON it gave.
+        final: Whether this is the whole result. A stream says so only at its end.
+        media: The files in it.
+    """
+
+    data: Any = None
+    final: bool = False
+    media: tuple[Media, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The run failed.
+
+    Attributes:
+        message: Why, in the service's own words.
+        status: HTTP status code, 0 where there is none.
+        error_type: The service's machine-readable word, or an empty string.
+        node: The workflow step that failed, or an empty string.
+    """
+
+    message: str = ""
+    status: int = 0
+    error_type: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class Cancelled(Event):
+    """The run was stopped before it ended."""
+
+
+@dataclass(frozen=True)
+class Unrecognised(Event):
+    """Something that nbkit has no word for.
+
+    Attributes:
+        kind: The service's own word for it, or an empty string.
+    """
+
+    kind: str = ""

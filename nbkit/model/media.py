@@ -1,0 +1,206 @@
+"""Files that went into or came out of a run, and where they stand in its JSON."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from nbkit.errors import MediaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL.Image import Image as PILImage
+
+    from nbkit.display.figure import Figure
+
+_MEDIA_URL = re.compile(
+    r"https?://[^\s\"'<>]+?\.(png|jpe?g|webp|gif|avif|bmp|tiff?|svg|mp4|webm|mov|mp3|wav|ogg|flac|glb|gltf|obj|ply|zip|pdf)(\?[^\s]*)?",
+    re.IGNORECASE,
+)
+_DEEPEST = 40
+_LARGEST_COUNT = 2**63  # leaves out infinity, which int() cannot take
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One file: its address, what it is, and its copy on this machine.
+
+    Attributes:
+        url: Where the service keeps it; may have expired.
+        content_type: MIME type, an empty string where unknown.
+        file_name: Name for people, an empty string where unknown.
+        size: Bytes, None where unknown.
+        path: The copy on this machine, None while there is none.
+        sha256: Hexadecimal hash of the copy, an empty string while there is none.
+        place: Where it stands in the output, as `images.0`.
+        width: Pixels, None where unknown or not a picture.
+        height: Pixels, None where unknown or not a picture.
+        problem: Why there is no copy, an empty string where there is one.
+    """
+
+    url: str
+    content_type: str = ""
+    file_name: str = ""
+    size: int | None = None
+    path: Path | None = None
+    sha256: str = ""
+    place: str = ""
+    width: int | None = None
+    height: int | None = None
+    problem: str = ""
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a picture, as far as its type or name tells."""
+        return self.content_type.startswith("image/")
+
+    @property
+    def bytes(self) -> bytes:
+        """The whole file.
+
+        Raises:
+            MediaError: There is no copy on this machine.
+        """
+        return self._copy().read_bytes()
+
+    def pil(self) -> PILImage:
+        """The picture, decoded, as a Pillow image.
+
+        Raises:
+            MediaError: There is no copy on this machine, or it is not a picture that Pillow reads.
+        """
+        from PIL import Image, UnidentifiedImageError
+
+        path = self._copy()
+        try:
+            with Image.open(path) as picture:
+                picture.load()
+                return picture.copy()
+        except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+            raise MediaError(f"{self.name} is not a picture that can be read: {error}") from error
+
+    def save(self, path: str | Path) -> Path:
+        """Copy the file, unchanged, to a path or into a folder, and return where it went.
+
+        Raises:
+            MediaError: There is no copy on this machine.
+        """
+        source, target = self._copy(), Path(path).expanduser()
+        if target.is_dir():
+            target = target / self.name
+        shutil.copyfile(source, target)
+        return target
+
+    @property
+    def name(self) -> str:
+        """A file name that is safe to write: the service's, or one made from its address."""
+        given = self.file_name or unquote(PurePosixPath(urlsplit(self.url).path).name)
+        if self.url.startswith("data:") and not self.file_name:
+            given = "inline" + (mimetypes.guess_extension(self.content_type) or "")
+        clean = re.sub(r"[^\w.\- ]+", "_", given).strip(". ")
+        return clean[-120:] or "file"
+
+    def _copy(self) -> Path:
+        if self.path is None:
+            raise MediaError(
+                f"{self.name} is not on this machine: {self.problem or 'it was not downloaded'}",
+                hint=f"its address was {self.url[:200]}",
+            )
+        return self.path
+
+    def figure(self, caption: str = "") -> Figure:
+        """The file as something to be shown."""
+        from nbkit.display.figure import Figure
+
+        return Figure(
+            path=self.path,
+            name=self.name,
+            caption=caption or self.place,
+            content_type=self.content_type,
+            url=self.url,
+            width=self.width,
+            height=self.height,
+            problem=self.problem,
+        )
+
+    def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
+        from nbkit.display.figure import bundle
+
+        return bundle([self.figure()])
+
+
+def find_media(output: Any, place: str = "") -> Iterator[Media]:
+    """Every file that stands in an output, at any depth, each address once.
+
+    A file is an object with an `url`, a data URI, or a string that is the address of a file by its ending.
+    """
+    seen: set[str] = set()
+    for media in _walk(output, place, 0):
+        if media.url not in seen:
+            seen.add(media.url)
+            yield media
+
+
+def _walk(value: Any, place: str, depth: int) -> Iterator[Media]:
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, dict):
+        url = value.get("url")
+        if isinstance(url, str) and _is_address(url):
+            yield _from_object(value, url, place)
+            value = {key: inner for key, inner in value.items() if key != "url"}
+        for key, inner in value.items():
+            yield from _walk(inner, f"{place}.{key}" if place else str(key), depth + 1)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _walk(inner, f"{place}.{index}" if place else str(index), depth + 1)
+    elif isinstance(value, str) and (_MEDIA_URL.fullmatch(value) or _is_data(value)):
+        yield _typed(Media(value, place=place))
+
+
+def _from_object(value: dict[str, Any], url: str, place: str) -> Media:
+    return _typed(
+        Media(
+            url,
+            content_type=_text(value.get("content_type") or value.get("mime_type")),
+            file_name=_text(value.get("file_name") or value.get("filename")),
+            size=_count(value.get("file_size") or value.get("size")),
+            place=place,
+            width=_count(value.get("width")),
+            height=_count(value.get("height")),
+        )
+    )
+
+
+def _typed(media: Media) -> Media:
+    if media.content_type:
+        return media
+    if _is_data(media.url):
+        kind = media.url[5:].partition(",")[0].partition(";")[0]
+    else:
+        names = (urlsplit(media.url).path, media.file_name)
+        kind = next(filter(None, (mimetypes.guess_type(name)[0] for name in names)), "")
+    return replace(media, content_type=kind)
+
+
+def _is_address(text: str) -> bool:
+    return text.startswith(("http://", "https://", "/")) or _is_data(text)
+
+
+def _is_data(text: str) -> bool:
+    return text.startswith("data:") and "," in text[:200]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: Any) -> int | None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return int(value) if number and 0 <= value < _LARGEST_COUNT else None

@@ -1,0 +1,93 @@
+"""What a run gave: the output as it came, and its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nbkit.model.media import Media
+
+
+@dataclass(frozen=True)
+class Result:
+    """The output of one run.
+
+    Attributes:
+        data: The output JSON exactly as the service gave it.
+        endpoint: What was called.
+        input: What was sent, files replaced by their addresses.
+        request_id: The service's id of the run, an empty string where it has none.
+        media: Every file in the output, downloaded.
+        seconds: From sending the request to having the files, by the clock on the wall.
+        metrics: What the service measured (`inference_time` in seconds, …).
+        billable_units: What the service says it will bill, in its own unit; None where it does not say.
+        cost: Money, None where unknown; never 0 for "unknown".
+        stand_in: The local model that answered in place of the endpoint, an empty string for the real one.
+    """
+
+    data: Any
+    endpoint: str = ""
+    input: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    request_id: str = ""
+    media: tuple[Media, ...] = ()
+    seconds: float = 0.0
+    metrics: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    billable_units: float | None = None
+    cost: float | None = None
+    stand_in: str = ""
+
+    @property
+    def images(self) -> tuple[Media, ...]:
+        """The pictures among the files."""
+        return tuple(media for media in self.media if media.is_image)
+
+    @property
+    def image(self) -> Media:
+        """The first picture.
+
+        Raises:
+            IndexError: The output has no picture.
+        """
+        return self.images[0]
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that the model says it used, None where it does not say."""
+        seed = self.data.get("seed") if isinstance(self.data, dict) else None
+        return seed if isinstance(seed, int) else None
+
+    @property
+    def timings(self) -> Mapping[str, Any]:
+        """Seconds by phase: what the model reports, else what the service measured."""
+        own = self.data.get("timings") if isinstance(self.data, dict) else None
+        return own if isinstance(own, dict) else self.metrics
+
+    def __getitem__(self, key: str | int) -> Any:
+        return self.data[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.data
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
+        from nbkit.display.card import Card, bundle
+
+        card = Card(
+            endpoint=self.endpoint,
+            status="succeeded",
+            request_id=self.request_id,
+            seconds=self.seconds,
+            figures=tuple(media.figure() for media in self.media),
+            output=self.data,
+            stand_in=self.stand_in,
+            cost=self.cost,
+        )
+        return bundle(card)

@@ -1,0 +1,1 @@
+"""Bytes and JSON to values and back, for clients and servers alike. No sockets, no sleeping."""

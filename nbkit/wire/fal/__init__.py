@@ -1,0 +1,1 @@
+"""The shapes of fal's queue, streams, workflows and storage."""
