@@ -35,8 +35,8 @@ class ServerEvent:
 class Decoder:
     """Turns the bytes of one stream into events.
 
-    Feed it chunks of any size. An event without data is none, and an event that the stream ends in is dropped,
-    as the standard says; `unfinished` tells that there was one.
+    Feed it chunks of any size. An event without data is none, and an event that the stream ends in is
+    dropped, as the standard says; `unfinished` tells that there was one.
     """
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
@@ -106,8 +106,8 @@ class Decoder:
 def encode(data: Any, *, event: str = "") -> bytes:
     """Write one event: its data as ASCII JSON on one line.
 
-    ASCII, because a widely used client breaks characters that fall on a chunk's edge; no `id:`, because another
-    takes the blank line after a comment for an event from then on.
+    ASCII, because a widely used client breaks characters that fall on a chunk's edge; no `id:`, because
+    another takes the blank line after a comment for an event from then on.
     """
     head = f"event: {event}\n" if event else ""
     return f"{head}data: {json.dumps(data, separators=(',', ':'), allow_nan=False)}\n\n".encode("ascii")
