@@ -5,31 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbkit.display import figure, output, steps, table
+from nbkit.display.escape import Markup, clean
+from nbkit.display.markup import LINE, MONOSPACE, code, element, faint, folded, join, preformatted
+from nbkit.display.state import duration, mark, marked
+from nbkit.display.steps import Step
+
 if TYPE_CHECKING:
     from nbkit.display.figure import Figure
 
+__all__ = ["Card", "Step", "bundle", "heading", "html", "text"]
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a workflow.
-
-    Attributes:
-        node: The step's id.
-        status: `submitted`, `completed` or `failed`.
-        endpoint: What it calls.
-        request_id: The service's id of the step's own request.
-        seconds: How long it took, None while it runs.
-        figures: The files it gave.
-        message: Why it failed.
-    """
-
-    node: str
-    status: str = "submitted"
-    endpoint: str = ""
-    request_id: str = ""
-    seconds: float | None = None
-    figures: tuple[Figure, ...] = ()
-    message: str = ""
+_WAITING = ("submitting", "queued")
+_LAST_LOGS = 400
+_LAST_EVENTS = 200
+# Keeps mathematics out: a price in a prompt is no formula.
+_NO_MATHEMATICS = "mathjax_ignore tex2jax_ignore"
+_CARD = "font-size:13px;line-height:1.5;max-width:960px;padding:2px 0 4px"
+_BADGE = f"border:{LINE};border-radius:9px;padding:0 8px;font-size:12px;white-space:nowrap"
+_ERROR = (
+    "border-left:3px solid #d9603b;padding:2px 0 2px 10px;margin:8px 0;white-space:pre-wrap;"
+    "overflow-wrap:anywhere;max-width:720px"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,8 @@ class Card:
 
     Attributes:
         endpoint: What was called.
-        status: `submitting`, `queued`, `running`, `succeeded`, `failed`, `cancelled` or `unknown`.
+        status: `submitting`, `queued`, `running`, `succeeded`, `failed`, `cancelled` or `unknown`, and
+            `cancelling` between the wish to stop it and its end.
         request_id: The service's id of the run.
         seconds: Since it began, or how long it took.
         position: How many requests are ahead of it, None where unknown.
@@ -51,6 +49,7 @@ class Card:
         stand_in: The local model that answers in place of the endpoint.
         cost: Money, None where unknown.
         events: What a stream gave, as rows of words, oldest first.
+        output_at: Seconds from the start of the run to its last output, None before.
     """
 
     endpoint: str
@@ -67,8 +66,91 @@ class Card:
     stand_in: str = ""
     cost: float | None = None
     events: tuple[tuple[str, ...], ...] = ()
+    output_at: float | None = None
 
 
-def bundle(card: Card) -> dict[str, Any]:
-    """The card as a MIME bundle that does not depend on widgets."""
-    return {"text/plain": f"{card.endpoint} {card.status}"}
+def bundle(card: Card, show: str = "all") -> dict[str, Any]:
+    """The card as a MIME bundle that does not depend on widgets.
+
+    Args:
+        card: What to show.
+        show: `images` leaves out the tables, `table` the pictures, `none` both.
+    """
+    return {"text/plain": text(card, show), "text/html": str(html(card, show))}
+
+
+def html(card: Card, show: str = "all") -> Markup:
+    """The card as HTML with inline styles only."""
+    parts = [heading(card), _error(card)]
+    if show in ("all", "table"):
+        parts.append(steps.html(card.steps, card.output_at))
+    if show in ("all", "images"):
+        parts.append(figure.grid(card.figures))
+    if show in ("all", "table"):
+        rows = output.rows(card.output)
+        parts += [table.html(rows) if rows else Markup()]
+    parts.append(_folded(card))
+    return element("div", *parts, class_=_NO_MATHEMATICS, style=_CARD)
+
+
+def text(card: Card, show: str = "all") -> str:
+    """The card for a terminal."""
+    stand_in = f"stand-in: {card.stand_in} answered" if card.stand_in else ""
+    facts = [mark(card.status), card.endpoint, card.status, *_facts(card), stand_in]
+    request = f"request {card.request_id}" if card.request_id else ""
+    parts = ["  ".join(filter(None, facts)), request, card.error]
+    if show in ("all", "table"):
+        parts.append(steps.text(card.steps, card.output_at))
+    if show in ("all", "images"):
+        parts.append(figure.text(card.figures))
+    if show in ("all", "table"):
+        rows = output.rows(card.output)
+        parts.append(table.text(rows) if rows else "")
+    return "\n".join(clean(part) for part in parts if part)
+
+
+def heading(card: Card) -> Markup:
+    """The state line: what, how far, how long, by whom, for how much."""
+    name = marked(element("span", card.endpoint, style="font-weight:600"), card.status)
+    quiet = faint(" · ".join([card.status, *_facts(card)]))
+    stand_in = element("span", f"stand-in: {card.stand_in} answered", style=_BADGE) if card.stand_in else ""
+    bar = _bar(card.progress) if card.progress is not None and card.status == "running" else ""
+    request = faint("request ", code(card.request_id)) if card.request_id else ""
+    shown = (part for part in (name, quiet, bar, stand_in, request) if part)
+    return element("div", *shown, style="display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 14px")
+
+
+def log_tail(card: Card, lines: int = 5) -> Markup:
+    """The newest lines that the model printed."""
+    tail = element("div", "\n".join(card.logs[-lines:]), style=f"{MONOSPACE};white-space:pre-wrap;opacity:.8")
+    return tail if card.logs else Markup()
+
+
+def _facts(card: Card) -> list[str]:
+    ahead = card.position if card.status in _WAITING else None
+    place = "" if ahead is None else "next in line" if ahead == 0 else f"{ahead} ahead"
+    progress = card.progress if card.status == "running" else None
+    percent = "" if progress is None else f"{progress:.0%}"
+    cost = "" if card.cost is None else f"${card.cost:.4g}"
+    return [fact for fact in (place, percent, duration(card.seconds), cost) if fact]
+
+
+def _bar(progress: float) -> Markup:
+    done = min(100, max(0, round(100 * progress)))
+    filled = element("div", style=f"width:{done}%;height:4px;border-radius:2px;background:#3b8fd0")
+    style = "width:120px;height:4px;border-radius:2px;background:rgba(128,128,128,.25);align-self:center"
+    return element("div", filled, style=style)
+
+
+def _error(card: Card) -> Markup:
+    return element("div", card.error, style=_ERROR) if card.error else Markup()
+
+
+def _folded(card: Card) -> Markup:
+    parts = []
+    if card.logs:
+        parts.append(folded(f"logs ({len(card.logs)})", preformatted("\n".join(card.logs[-_LAST_LOGS:]))))
+    if card.events:
+        rows = table.html(card.events[-_LAST_EVENTS:], ("at", "event", ""))
+        parts.append(folded(f"events ({len(card.events)})", rows))
+    return join(*parts)

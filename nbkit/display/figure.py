@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbkit.display.escape import Markup, beside, clean, link
+from nbkit.display.markup import FAINT, LINE, anchor, element, faint, join
+from nbkit.display.preview import preview
+from nbkit.errors import MediaError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from nbkit.display.preview import Preview
+
+_MOST = 24  # further pictures are named, so that a large batch does not make a heavy notebook
+_KILO = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,8 @@ class Figure:
         width: Pixels, None where unknown.
         height: Pixels, None where unknown.
         problem: Why there is no copy.
+        sha256: Hexadecimal hash of the copy, an empty string where unknown.
+        original: Percent-encoded path of the whole file from the notebook, an empty string where there is none.
     """
 
     path: Path | None = None
@@ -33,8 +45,132 @@ class Figure:
     width: int | None = None
     height: int | None = None
     problem: str = ""
+    sha256: str = ""
+    original: str = ""
+
+    @property
+    def href(self) -> str:
+        """Where a reader finds the whole file, an empty string where nowhere safe."""
+        return beside(self.original) or link(self.url)
 
 
 def bundle(figures: Sequence[Figure]) -> dict[str, Any]:
     """The figures as a MIME bundle."""
-    return {"text/plain": "\n".join(figure.name for figure in figures)}
+    page = element("div", grid(figures), class_="mathjax_ignore tex2jax_ignore", style="font-size:13px")
+    return {"text/plain": text(figures), "text/html": str(page)}
+
+
+def text(figures: Sequence[Figure]) -> str:
+    """The figures as lines for a terminal: what it is, its size, where it lies."""
+    return "\n".join(clean("  ".join(filter(None, _words(figure)))) for figure in figures)
+
+
+def grid(figures: Sequence[Figure], *, width: int | None = None) -> Markup:
+    """Pictures side by side with their captions, then everything else by name.
+
+    Args:
+        figures: What to show.
+        width: Pixels a picture may be wide; by default fewer the more there are.
+    """
+    width = width or _width(len(figures))
+    pictures: list[Markup] = []
+    others: list[Markup] = []
+    for figure in figures:
+        shown = _picture(figure, width) if len(pictures) < _MOST else _named(figure, "")
+        (pictures if shown.startswith("<figure") else others).append(shown)
+    rows = []
+    if pictures:
+        rows.append(element("div", *pictures, style="display:flex;flex-wrap:wrap;gap:12px;margin:8px 0 4px"))
+    if others:
+        rows.append(element("div", *others, style="margin:6px 0"))
+    return join(*rows)
+
+
+def thumbnail(figure: Figure, width: int = 96) -> Markup:
+    """One file inside a line of text or a table: a small picture, or its name."""
+    try:
+        small = _preview(figure, 2 * width)
+    except MediaError:
+        return _linked(figure, figure.name or figure.caption or "file")
+    return _image(figure, small, width)
+
+
+def _width(count: int) -> int:
+    few, some = 1, 4
+    return 512 if count <= few else 256 if count <= some else 176
+
+
+def _picture(figure: Figure, width: int) -> Markup:
+    try:
+        small = _preview(figure, min(512, width * 3 // 2))
+    except MediaError as error:
+        return _named(figure, "" if _is_other_media(figure) else str(error))
+    size = _pixels(figure.width or small.full_width, figure.height or small.full_height)
+    caption = element(
+        "figcaption",
+        *([figure.caption, faint(f" · {size}")] if figure.caption else [faint(size)]),
+        style="font-size:12px;margin-top:2px;overflow-wrap:anywhere",
+    )
+    return element("figure", _image(figure, small, width), caption, style=f"margin:0;max-width:{width}px")
+
+
+def _image(figure: Figure, small: Preview, width: int) -> Markup:
+    scale = min(1, width / max(small.width, small.height))
+    size = f"{figure.width or small.full_width} by {figure.height or small.full_height} pixels"
+    picture = element(
+        "img",
+        src=small.uri,
+        alt=", ".join(filter(None, (figure.caption or figure.name, size))),
+        width=max(1, round(small.width * scale)),
+        height=max(1, round(small.height * scale)),
+        style="max-width:100%;height:auto;display:block;margin:0;border-radius:3px",
+    )
+    return _linked(figure, picture)
+
+
+def _linked(figure: Figure, *children: object) -> Markup:
+    return anchor(figure.href, *children) if figure.href else join(*children)
+
+
+def _named(figure: Figure, problem: str) -> Markup:
+    name = _linked(figure, figure.name or figure.caption or "file")
+    facts = [figure.caption if figure.caption != figure.name else "", figure.content_type, _size(figure)]
+    words = " · ".join(filter(None, facts))
+    missing = figure.problem or problem
+    reason = element("div", f"not shown: {missing}", style=FAINT) if missing else Markup()
+    style = f"border-left:{LINE};border-left-width:3px;padding:2px 0 2px 10px;margin:4px 0"
+    return element("div", name, faint(f"  {words}") if words else Markup(), reason, style=style)
+
+
+def _is_other_media(figure: Figure) -> bool:
+    kind = figure.content_type
+    return bool(kind) and (not kind.startswith("image/") or kind == "image/svg+xml") and not figure.problem
+
+
+def _preview(figure: Figure, longest: int) -> Preview:
+    if figure.path is None:
+        raise MediaError(figure.problem or "there is no copy on this machine")
+    return preview(figure.path, longest)
+
+
+def _words(figure: Figure) -> tuple[str, ...]:
+    size = _pixels(figure.width, figure.height) if figure.width and figure.height else ""
+    place = figure.original or (str(figure.path) if figure.path else link(figure.url))
+    missing = f"not on this machine: {figure.problem}" if figure.problem else ""
+    return (figure.caption or figure.name, size or _size(figure), place, missing)
+
+
+def _pixels(width: int, height: int) -> str:
+    return f"{width} × {height}"  # noqa: RUF001 (the sign that sizes are written with)
+
+
+def _size(figure: Figure) -> str:
+    try:
+        count = float(figure.path.stat().st_size) if figure.path else 0.0
+    except OSError:
+        return ""
+    for unit in ("B", "kB", "MB"):
+        if count < _KILO:
+            return f"{count:.0f} {unit}" if count else ""
+        count /= _KILO
+    return f"{count:.1f} GB"

@@ -127,6 +127,7 @@ class Media:
             width=self.width,
             height=self.height,
             problem=self.problem,
+            sha256=self.sha256,
         )
 
     def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:

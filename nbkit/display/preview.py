@@ -1,0 +1,147 @@
+"""A small copy of a picture, fit to stand inside a notebook."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from nbkit.errors import MediaError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL.Image import Image as PILImage
+
+# What Pillow decodes by itself. Others (EPS, …) would start programs, and SVG is a page rather than a picture.
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
+_QUALITIES = (80, 65, 50, 35)
+_SHRINK = 0.75
+_SMALLEST = 32
+_SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+_filters = threading.Lock()  # warning filters belong to the whole process
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A picture made small.
+
+    Attributes:
+        data: The encoded picture.
+        content_type: `image/webp` or `image/jpeg`.
+        width: Pixels of the preview.
+        height: Pixels of the preview.
+        full_width: Pixels of the picture that it was made from.
+        full_height: Pixels of the picture that it was made from.
+    """
+
+    data: bytes
+    content_type: str
+    width: int
+    height: int
+    full_width: int
+    full_height: int
+
+    @property
+    def uri(self) -> str:
+        """The preview as a `data:` address."""
+        return f"data:{self.content_type};base64,{base64.b64encode(self.data).decode('ascii')}"
+
+
+def preview(
+    source: Path | bytes, longest: int = 512, *, content_type: str = "image/webp", limit: int = 60_000
+) -> Preview:
+    """A copy of at most `longest` pixels a side and `limit` bytes; of a film its first frame.
+
+    What the file is gets read from its bytes, never from its name. Previews of files are remembered.
+
+    Args:
+        source: A file, or the bytes of one.
+        longest: Pixels of the longer side.
+        content_type: `image/webp`, which keeps transparency, or `image/jpeg`, which is quicker to make.
+        limit: Bytes.
+
+    Raises:
+        MediaError: It is not a picture that can be shown, or too large to be decoded safely.
+    """
+    if isinstance(source, bytes):
+        return _make(io.BytesIO(source), longest, content_type, limit)
+    try:
+        facts = source.stat()
+    except OSError as error:
+        raise MediaError(f"the file cannot be read: {error.strerror}") from error
+    return _of_file(source, facts.st_mtime_ns, facts.st_size, longest, content_type, limit)
+
+
+@lru_cache(maxsize=256)
+def _of_file(path: Path, _modified: int, _size: int, longest: int, content_type: str, limit: int) -> Preview:
+    return _make(path, longest, content_type, limit)
+
+
+def _make(source: Path | io.BytesIO, longest: int, content_type: str, limit: int) -> Preview:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with _open(source) as picture:
+            full = picture.size
+            # Decodes JPEG at a fraction of its size and averages whole blocks before it resamples.
+            picture.thumbnail((longest, longest), reducing_gap=2.0)
+            small = _plain(ImageOps.exif_transpose(picture), alpha=content_type == "image/webp")
+            if small.size[0] < small.size[1] and full[0] > full[1]:
+                full = (full[1], full[0])
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise MediaError("the picture has too many pixels to be previewed safely") from error
+    except UnidentifiedImageError as error:
+        raise MediaError("the file is not a picture that can be shown here") from error
+    except Exception as error:  # Pillow's readers raise whatever the broken byte leads them to
+        raise MediaError(f"the picture is damaged: {error}") from error
+    return _fit(small, content_type, limit, full)
+
+
+def _open(source: Path | io.BytesIO) -> PILImage:
+    from PIL import Image
+
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(source, formats=_FORMATS)
+
+
+def _plain(picture: PILImage, *, alpha: bool) -> PILImage:
+    """The picture as RGB or, where it is see-through and may stay so, RGBA."""
+    from PIL import Image
+
+    if picture.mode in _SIXTEEN_BITS:
+        return picture.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    if alpha:
+        return picture
+    white = Image.new("RGBA", picture.size, "white")
+    white.alpha_composite(picture)
+    return white.convert("RGB")
+
+
+def _fit(picture: PILImage, content_type: str, limit: int, full: tuple[int, int]) -> Preview:
+    while True:
+        for quality in _QUALITIES:
+            data = _encode(picture, content_type, quality)
+            if len(data) <= limit:
+                return Preview(data, content_type, *picture.size, *full)
+        width, height = (max(1, int(side * _SHRINK)) for side in picture.size)
+        if max(width, height) < _SMALLEST:
+            raise MediaError(f"the picture does not fit into {limit} bytes")
+        picture = picture.resize((width, height))
+
+
+def _encode(picture: PILImage, content_type: str, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    if content_type == "image/jpeg":
+        picture.save(buffer, "JPEG", quality=quality)
+    else:
+        picture.save(buffer, "WEBP", quality=quality, method=4)
+    return buffer.getvalue()

@@ -1,0 +1,68 @@
+"""Rows as a table, for pages and for terminals."""
+
+from __future__ import annotations
+
+import unicodedata
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from nbkit.display.escape import Markup, clean
+from nbkit.display.markup import FAINT, LINE, clipped, element
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+# Jupyter centres tables, stripes their rows and sets their text to the right; these undo it.
+_TABLE = "border-collapse:collapse;border:none;margin:6px 0;table-layout:auto;font-size:13px;color:inherit"
+_CELL = "text-align:left;vertical-align:top;padding:3px 18px 3px 0;border:none;max-width:640px"
+_HEAD = f"{_CELL};font-weight:normal;white-space:nowrap;{FAINT}"
+_WIDEST = 60
+
+
+def html(rows: Iterable[Sequence[object]], columns: Sequence[str] = ()) -> Markup:
+    """A table. Text is escaped and clipped; `Markup` in a cell stands as it is.
+
+    Args:
+        rows: The cells of each row. Without columns the first cell is the row's name.
+        columns: The heads of the columns, if they need any.
+    """
+    body = [_row(row, named=not columns) for row in rows]
+    head = [element("thead", _head(columns))] if columns else []
+    return element("table", *head, element("tbody", *body), style=_TABLE)
+
+
+def text(rows: Iterable[Sequence[object]], columns: Sequence[str] = ()) -> str:
+    """The same table for a terminal: aligned columns, long values cut at 60 characters."""
+    lines = [[_short(cell) for cell in row] for row in ([columns] if columns else []) + [*rows]]
+    widths = [max(map(columns_of, column)) for column in zip_longest(*lines, fillvalue="")]
+    padded = ([_pad(cell, width) for cell, width in zip(line, widths, strict=False)] for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
+def columns_of(line: str) -> int:
+    """How many columns of a terminal a line takes: Chinese, Japanese and emoji take two a character."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in line)
+    return len(line) + wide - sum(map(bool, map(unicodedata.combining, line)))
+
+
+def _head(columns: Sequence[str]) -> Markup:
+    cells = (element("th", name, style=f"{_HEAD};border-bottom:{LINE}") for name in columns)
+    return element("tr", *cells, style="background:transparent")
+
+
+def _row(row: Sequence[object], *, named: bool) -> Markup:
+    name = [element("th", row[0], style=_HEAD)] if named and row else []
+    cells = (
+        element("td", cell if isinstance(cell, Markup) else clipped(cell), style=_CELL)
+        for cell in row[len(name) :]
+    )
+    return element("tr", *name, *cells, style="background:transparent")
+
+
+def _short(cell: object) -> str:
+    line = " ".join(clean(cell).split())
+    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
+
+
+def _pad(cell: str, width: int) -> str:
+    return cell + " " * (width - columns_of(cell))
