@@ -1,3 +1,65 @@
-"""Generative-media APIs in Jupyter."""
+"""Generative-media APIs in Jupyter: a cell becomes a picture, live, and stays in the notebook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbkit.client.async_client import AsyncClient
+    from nbkit.client.client import Client
+    from nbkit.client.run import Run, Stream
+    from nbkit.errors import NbkitError
+    from nbkit.model.media import Media
+    from nbkit.model.result import Result
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Media",
+    "NbkitError",
+    "Result",
+    "Run",
+    "Stream",
+    "__version__",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
+
+_HOMES = {
+    "AsyncClient": "nbkit.client.async_client",
+    "Client": "nbkit.client.client",
+    "Media": "nbkit.model.media",
+    "NbkitError": "nbkit.errors",
+    "Result": "nbkit.model.result",
+    "Run": "nbkit.client.run",
+    "Stream": "nbkit.client.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name where it is first used, so that importing nbkit costs next to nothing (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nbkit' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Give a shell the magics: `%load_ext nbkit`."""
+    from nbkit.magics.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take them away again: `%unload_ext nbkit`."""
+    from nbkit.magics.extension import unload
+
+    unload(shell)

@@ -1,0 +1,40 @@
+# Every target sets up what it needs; a fresh machine has Python 3.11 or newer, pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test lint bench weights clean
+
+help: ## List the targets.
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+
+demo: weights ## Execute the quickstart notebook; leaves it, with its pictures, in build/.
+	@$(BIN)/nbkit demo notebooks/01-quickstart.ipynb --out build
+
+lab: weights ## Open JupyterLab on the notebooks.
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+test: lint weights ## Run everything that decides whether a change is good: lint, types, tests.
+	$(BIN)/pytest
+
+lint: $(READY) ## Check style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: weights ## Measure speed, as ratios within one run.
+	$(BIN)/python -m tests.bench
+
+weights: $(READY)
+	@$(BIN)/nbkit models pull
+
+clean: ## Remove what the other targets made.
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group lint --group test
+	@touch $@

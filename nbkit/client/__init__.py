@@ -1,0 +1,1 @@
+"""What users call: clients, and the runs that they give."""

@@ -1,0 +1,133 @@
+"""The client for asynchronous code: the same methods, awaited."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Self
+
+from nbkit.client.calls import Calls
+from nbkit.client.session import Session
+from nbkit.model.event import Log
+from nbkit.transport.loop import awaiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbkit.client.run import Run, Stream
+    from nbkit.credentials import Key
+    from nbkit.model.event import Event
+    from nbkit.model.result import Result
+    from nbkit.model.status import Status
+
+
+class AsyncClient:
+    """`nbkit.Client` for asynchronous code. It may be used from any event loop, and from several.
+
+    Args:
+        provider: `fal`, `local` (the embedded server), or `auto`: fal where there is a key for it, else local.
+        key: The key; without it `FAL_KEY`, or `FAL_KEY_ID` with `FAL_KEY_SECRET`, is used for fal.
+        base_url: The origin of an nbkit server to speak with instead; only a key given here goes there.
+        user: Who asks, for services that want to know.
+    """
+
+    def __init__(
+        self,
+        provider: str = "auto",
+        *,
+        key: str | Key | None = None,
+        base_url: str | None = None,
+        user: str | None = None,
+    ) -> None:
+        self._calls = Calls(Session(provider, key, base_url))
+        self.user = user
+
+    async def submit(
+        self,
+        endpoint: str,
+        input: Mapping[str, Any],  # noqa: A002 - the field's word
+        *,
+        webhook_url: str | None = None,
+        priority: str | None = None,
+        hint: str | None = None,
+        start_timeout: float | None = None,
+        max_queue_length: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        wait: bool = True,
+    ) -> Run:
+        """As `Client.submit`."""
+        options = {
+            "webhook_url": webhook_url,
+            "priority": priority,
+            "hint": hint,
+            "start_timeout": start_timeout,
+            "max_queue_length": max_queue_length,
+            "headers": headers,
+        }
+        run = self._calls.submit(endpoint, input, options)
+        return await run._accepted() if wait else run  # noqa: SLF001
+
+    async def subscribe(
+        self,
+        endpoint: str,
+        input: Mapping[str, Any],  # noqa: A002
+        *,
+        logs: bool = True,
+        on_event: Callable[[Event], Any] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - it also cancels at the service
+        **submit_options: Any,
+    ) -> Result:
+        """As `Client.subscribe`; an asynchronous `on_event` is awaited on the caller's loop."""
+        run = self._calls.submit(endpoint, input, submit_options, timeout)
+        if on_event is not None:
+            async for event in run._each_async():  # noqa: SLF001 - without raising: awaiting does
+                if logs or not isinstance(event, Log):
+                    answer = on_event(event)
+                    if inspect.isawaitable(answer):
+                        await answer
+        return await run
+
+    async def run(
+        self,
+        endpoint: str,
+        input: Mapping[str, Any],  # noqa: A002
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - it also cancels at the service
+    ) -> Result:
+        """As `Client.run`."""
+        return await self._calls.direct(endpoint, input, timeout)
+
+    def stream(self, endpoint: str, input: Mapping[str, Any], *, timeout: float | None = None) -> Stream:  # noqa: A002
+        """As `Client.stream`: returns at once; `async for` gives its events, `await` its result."""
+        return self._calls.stream(endpoint, input, timeout)
+
+    async def status(self, endpoint: str, request_id: str, logs: bool = False) -> Status:  # noqa: FBT001, FBT002
+        """As `Client.status`."""
+        return await awaiting(self._calls.status(endpoint, request_id, logs=logs))
+
+    async def result(self, endpoint: str, request_id: str) -> Result:
+        """As `Client.result`."""
+        return await self.attach(endpoint, request_id)
+
+    async def cancel(self, endpoint: str, request_id: str) -> str:
+        """As `Client.cancel`."""
+        return await awaiting(self._calls.cancel(endpoint, request_id))
+
+    def attach(self, endpoint: str, request_id: str) -> Run:
+        """As `Client.attach`."""
+        return self._calls.attach(endpoint, request_id)
+
+    async def upload(
+        self, data: Any, *, content_type: str | None = None, file_name: str | None = None
+    ) -> str:
+        """As `Client.upload`."""
+        return await awaiting(self._calls.upload(data, content_type, file_name))
+
+    async def close(self) -> None:
+        """As `Client.close`."""
+        await awaiting(self._calls.session.close())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()

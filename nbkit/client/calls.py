@@ -1,0 +1,120 @@
+"""What both clients do: start runs, and ask after requests. Everything here happens on the network thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nbkit.client.conduct import begin
+from nbkit.client.run import Run, Stream
+from nbkit.errors import InputError
+from nbkit.model.endpoint import Endpoint
+from nbkit.providers.inputs import as_upload
+from nbkit.transport.loop import hand_over
+from nbkit.wire.fal.queue import Ticket, read_status, submit_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from nbkit.client.conduct import Conductor
+    from nbkit.client.session import Session
+    from nbkit.model.status import Status
+    from nbkit.providers.fal import FalService, Reply
+
+AnyRun = TypeVar("AnyRun", bound=Run)
+
+
+class Calls:
+    """The calls of one client."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def submit(
+        self,
+        endpoint: str,
+        payload: Mapping[str, Any],
+        options: Mapping[str, Any],
+        timeout: float | None = None,
+    ) -> Run:
+        """Start a run by the queue.
+
+        Raises:
+            InputError: The endpoint or an option is not one.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        submit_headers(**{name: given[name] for name in given.keys() - _IN_THE_ADDRESS})
+        return self._start(Run, endpoint, payload, lambda way: way.queued(payload, given), timeout)
+
+    def direct(self, endpoint: str, payload: Mapping[str, Any], timeout: float | None) -> Run:
+        """Start a direct call."""
+        return self._start(Run, endpoint, payload, lambda way: way.direct(payload), timeout)
+
+    def stream(self, endpoint: str, payload: Mapping[str, Any], timeout: float | None) -> Stream:
+        """Start a streamed call."""
+        return self._start(Stream, endpoint, payload, lambda way: way.streamed(payload), timeout)
+
+    def attach(self, endpoint: str, request_id: str) -> Run:
+        """Follow a request that was submitted before."""
+        app, known = Endpoint.parse(endpoint), _request_id(request_id)
+
+        def follow(way: Conductor) -> Coroutine[Any, Any, Reply]:
+            return way.followed(Ticket.of(way.line.service.hosts, app, known))
+
+        return self._start(Run, endpoint, {}, follow, None)
+
+    async def status(self, endpoint: str, request_id: str, *, logs: bool) -> Status:
+        """Ask for the state of a request."""
+        service, ticket = await self._ticket(endpoint, request_id)
+        return read_status(await service.status(ticket, logs=logs), logs=logs)
+
+    async def cancel(self, endpoint: str, request_id: str) -> str:
+        """Ask the service to cancel a request."""
+        service, ticket = await self._ticket(endpoint, request_id)
+        return await service.cancel(ticket)
+
+    async def upload(self, data: Any, content_type: str | None, file_name: str | None) -> str:
+        """Upload one file."""
+        file = as_upload(data, content_type=content_type, file_name=file_name)
+        if file is None:
+            raise InputError(
+                f"{data!r:.60} ({type(data).__name__}) is not a file",
+                field="data",
+                hint="give a pathlib.Path, bytes, an open file or a PIL image",
+            )
+        line = await self.session.line(None)
+        return await line.uploader.upload(file)
+
+    async def _ticket(self, endpoint: str, request_id: str) -> tuple[FalService, Ticket]:
+        app = Endpoint.parse(endpoint)
+        service = (await self.session.line(app)).service
+        return service, Ticket.of(service.hosts, app, _request_id(request_id))
+
+    def _start(
+        self,
+        kind: type[AnyRun],
+        endpoint: str,
+        payload: Mapping[str, Any],
+        way: Callable[[Conductor], Coroutine[Any, Any, Reply]],
+        timeout: float | None,
+    ) -> AnyRun:
+        if not hasattr(payload, "keys"):
+            raise InputError(
+                f"an input is a dict of names and values, not {type(payload).__name__}", field="input"
+            )
+        if timeout is not None and not timeout > 0:
+            raise InputError("timeout is a number of seconds above 0", field="timeout")
+        app = Endpoint.parse(endpoint)
+        run = kind(app, payload)
+        hand_over(begin(run, app, self.session.line, way, timeout))
+        return run
+
+
+_IN_THE_ADDRESS = frozenset({"webhook_url", "max_queue_length"})
+
+
+def _request_id(text: str) -> str:
+    """A request id that is safe to put into an address."""
+    clean = str(text).strip()
+    if not clean or not all(char.isalnum() or char in "-_." for char in clean) or clean.strip(".") == "":
+        raise InputError(f"{text!r:.60} is not a request id", field="request_id")
+    return clean

@@ -1,0 +1,211 @@
+"""The client for synchronous code: notebooks and scripts."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Self
+
+from nbkit.client.calls import Calls
+from nbkit.client.session import Session
+from nbkit.transport.loop import wait
+from nbkit.transport.nested import run_on_callers_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbkit.client.run import Run, Stream
+    from nbkit.credentials import Key
+    from nbkit.model.event import Event
+    from nbkit.model.result import Result
+    from nbkit.model.status import Status
+
+
+class Client:
+    """Calls generative-media endpoints: by queue, directly, or as streams.
+
+    An input is a dict. Any value in it may be a file (a `pathlib.Path`, bytes, an open file, a PIL image, media of
+    an earlier result): it is uploaded, and its address is sent.
+
+    Args:
+        provider: `fal`, `local` (the embedded server), or `auto`: fal where there is a key for it, else local.
+        key: The key; without it `FAL_KEY`, or `FAL_KEY_ID` with `FAL_KEY_SECRET`, is used for fal.
+        base_url: The origin of an nbkit server to speak with instead; only a key given here goes there.
+        user: Who asks, for services that want to know.
+    """
+
+    def __init__(
+        self,
+        provider: str = "auto",
+        *,
+        key: str | Key | None = None,
+        base_url: str | None = None,
+        user: str | None = None,
+    ) -> None:
+        self._calls = Calls(Session(provider, key, base_url))
+        self.user = user
+
+    def submit(
+        self,
+        endpoint: str,
+        input: Mapping[str, Any],  # noqa: A002 - the field's word
+        *,
+        webhook_url: str | None = None,
+        priority: str | None = None,
+        hint: str | None = None,
+        start_timeout: float | None = None,
+        max_queue_length: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        wait: bool = True,
+    ) -> Run:
+        """Put a request into the queue and return its run.
+
+        Args:
+            endpoint: What to call.
+            input: Its input.
+            webhook_url: Where the service posts the result.
+            priority: `normal` or `low`.
+            hint: Requests with the same hint go to the same runner where possible.
+            start_timeout: Seconds within which the service must start it.
+            max_queue_length: Refuse it where more requests than this are ahead.
+            headers: More header fields for the service.
+            wait: Whether to return only when the service has given it an id; else the run is on its way.
+
+        Raises:
+            InputError: The endpoint, an option or the input is not one that can be sent.
+            ServiceError: The service refused it.
+            ConnectionFailed: The service was never reached.
+            RunUnknown: It was sent, and whether it runs is not known.
+            CredentialsError: There is neither a key nor an embedded server.
+        """
+        options = {
+            "webhook_url": webhook_url,
+            "priority": priority,
+            "hint": hint,
+            "start_timeout": start_timeout,
+            "max_queue_length": max_queue_length,
+            "headers": headers,
+        }
+        run = self._calls.submit(endpoint, input, options)
+        return run._wait_accepted() if wait else run  # noqa: SLF001
+
+    def subscribe(
+        self,
+        endpoint: str,
+        input: Mapping[str, Any],  # noqa: A002
+        *,
+        logs: bool = True,
+        on_event: Callable[[Event], Any] | None = None,
+        timeout: float | None = None,
+        **submit_options: Any,
+    ) -> Result:
+        """Put a request into the queue, wait for it, and return its result.
+
+        Args:
+            endpoint: What to call.
+            input: Its input.
+            logs: Whether `on_event` is told log lines.
+            on_event: Called in this thread with each event; may be asynchronous.
+            timeout: Seconds after which it is cancelled at the service.
+            **submit_options: As for `submit`.
+
+        Raises:
+            RunFailed: It failed.
+            RunTimeout: Its time ran out and it was cancelled.
+            NbkitError: As for `submit`.
+        """
+        run = self._calls.submit(endpoint, input, submit_options, timeout)
+        if on_event is not None:
+            _tell(run, on_event, logs=logs)
+        return run.result()
+
+    def run(self, endpoint: str, input: Mapping[str, Any], *, timeout: float | None = None) -> Result:  # noqa: A002
+        """Call an endpoint directly, without the queue, and return its result.
+
+        Args:
+            endpoint: What to call.
+            input: Its input.
+            timeout: Seconds after which the connection is closed, which cancels it.
+
+        Raises:
+            ServiceError: The service or the model refused it.
+            RunTimeout: Its time ran out.
+            NbkitError: As for `submit`.
+        """
+        return self._calls.direct(endpoint, input, timeout).result()
+
+    def stream(self, endpoint: str, input: Mapping[str, Any], *, timeout: float | None = None) -> Stream:  # noqa: A002
+        """Call an endpoint as a stream and return at once; go through its events, or wait with `.done()`.
+
+        Args:
+            endpoint: What to call.
+            input: Its input.
+            timeout: Seconds after which the connection is closed, which cancels it.
+
+        Raises:
+            InputError: The endpoint is not one.
+        """
+        return self._calls.stream(endpoint, input, timeout)
+
+    def status(self, endpoint: str, request_id: str, logs: bool = False) -> Status:  # noqa: FBT001, FBT002
+        """Ask for the state of a request.
+
+        Raises:
+            ServiceError: The service does not know it.
+        """
+        return wait(self._calls.status(endpoint, request_id, logs=logs))
+
+    def result(self, endpoint: str, request_id: str) -> Result:
+        """Wait for a request that was submitted before, and return its result.
+
+        Raises:
+            RunFailed: It failed.
+            ServiceError: The service does not know it.
+        """
+        return self.attach(endpoint, request_id).result()
+
+    def cancel(self, endpoint: str, request_id: str) -> str:
+        """Ask the service to cancel a request, and return its word for what it did.
+
+        Raises:
+            ServiceError: The service does not know it.
+        """
+        return wait(self._calls.cancel(endpoint, request_id))
+
+    def attach(self, endpoint: str, request_id: str) -> Run:
+        """Follow a request that was submitted before, maybe by another process."""
+        return self._calls.attach(endpoint, request_id)
+
+    def upload(self, data: Any, *, content_type: str | None = None, file_name: str | None = None) -> str:
+        """Upload a file and return its address.
+
+        Args:
+            data: A `pathlib.Path`, bytes, an open file or a PIL image.
+            content_type: MIME type; guessed where it is not given.
+            file_name: Name for people.
+
+        Raises:
+            MediaError: It cannot be read.
+            ServiceError: The service does not take it.
+        """
+        return wait(self._calls.upload(data, content_type, file_name))
+
+    def close(self) -> None:
+        """Cancel what is under way and close all connections."""
+        wait(self._calls.session.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def _tell(run: Run, on_event: Callable[[Event], Any], *, logs: bool) -> None:
+    """Call back with each event, in the caller's thread, where its output belongs."""
+    from nbkit.model.event import Log
+
+    for event in run._each():  # noqa: SLF001 - without raising: `result` does
+        if logs or not isinstance(event, Log):
+            answer = on_event(event)
+            if inspect.iscoroutine(answer):
+                run_on_callers_loop(answer)

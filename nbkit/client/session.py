@@ -1,0 +1,111 @@
+"""What a client holds on the network thread: one line to each service it speaks with."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nbkit.config import data_dir
+from nbkit.credentials import Key, find_fal_key
+from nbkit.errors import ConfigError, CredentialsError, InputError
+from nbkit.history.files import FileStore
+from nbkit.providers.embedded import embedded_server
+from nbkit.providers.fal import FalService
+from nbkit.providers.inputs import Uploader
+from nbkit.providers.outputs import Collector
+from nbkit.transport.loop import at_exit
+from nbkit.wire.fal.addresses import Hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from nbkit.client.run import Run
+    from nbkit.model.endpoint import Endpoint
+
+PROVIDERS = ("auto", "fal", "local")
+_EXIT_GRACE = 1.5
+
+
+@dataclass(slots=True)
+class Line:
+    """One service, and what goes to and fro between it and this machine.
+
+    Attributes:
+        service: The conversation.
+        uploader: Input files.
+        collector: Output files.
+        runs: The runs that are under way.
+        tasks: Small work beside them.
+    """
+
+    service: FalService
+    uploader: Uploader
+    collector: Collector
+    runs: dict[asyncio.Task[None], Run] = field(default_factory=dict)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @classmethod
+    def to(cls, hosts: Hosts, key: Key | None) -> Line:
+        """A line to the service at some addresses."""
+        service = FalService(hosts, key)
+        store = FileStore(data_dir() / "files")
+        return cls(service, Uploader(service), Collector(service.transport, store))
+
+
+class Session:
+    """Chooses who answers an endpoint, and keeps the connections to them."""
+
+    def __init__(self, provider: str, key: str | Key | None, base_url: str | None) -> None:
+        if provider not in PROVIDERS:
+            raise ConfigError(f"provider {provider!r} is not known", hint=f"one of {', '.join(PROVIDERS)}")
+        self._provider = provider
+        self._key = find_fal_key(key, {}) if key is not None else None
+        self._fixed = Hosts.of_origin(base_url) if base_url else None
+        self._lines: dict[tuple[Hosts, str], Line] = {}
+        self._closing = False
+        at_exit(self.close)
+
+    async def line(self, endpoint: Endpoint | None) -> Line:
+        """The line to who answers an endpoint; without one, to who takes files.
+
+        Raises:
+            CredentialsError: There is no key and no embedded server.
+            ServerError: The embedded server did not start.
+        """
+        hosts, key = await self._address(endpoint)
+        name = (hosts, key.reveal() if key else "")
+        if name not in self._lines:
+            self._lines[name] = Line.to(hosts, key)
+        return self._lines[name]
+
+    async def _address(self, endpoint: Endpoint | None) -> tuple[Hosts, Key | None]:
+        if self._fixed:
+            # A key from the environment belongs to fal, not to whoever is at this address.
+            return self._fixed, self._key
+        wanted = endpoint.provider if endpoint else "fal"
+        if wanted == "dify":
+            raise InputError(f"{endpoint} cannot be called yet: nbkit does not speak with Dify so far")
+        key = self._key or find_fal_key()
+        if self._provider == "fal" and key is None:
+            raise CredentialsError("there is no key for fal", hint="set FAL_KEY, or pass key=…")
+        if self._provider != "local" and wanted == "fal" and key:
+            return Hosts.of_fal(os.environ), key
+        if self._provider == "fal":
+            raise InputError(f"{endpoint} is a local model, and this client speaks with fal only")
+        server = await embedded_server()
+        return Hosts.of_origin(server.base_url), server.key
+
+    async def close(self) -> None:
+        """Cancel what is under way, in bounded time, and close all connections."""
+        lines, self._lines = list(self._lines.values()), {}
+        for line in lines:
+            for run in list(line.runs.values()):
+                run._canceller()  # noqa: SLF001 - this is the network thread
+        under_way: Mapping[Any, Any] = {task: run for line in lines for task, run in line.runs.items()}
+        if under_way:
+            await asyncio.wait(under_way, timeout=_EXIT_GRACE)
+        for line in lines:
+            await line.service.transport.close()

@@ -1,0 +1,112 @@
+"""Files by what is in them: the same bytes are kept once, under their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from nbkit.errors import MediaError
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file that is kept.
+
+    Attributes:
+        path: Where.
+        sha256: Hexadecimal hash of its bytes.
+        size: Bytes.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+
+
+class FileStore:
+    """A folder of files named by their SHA-256."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def incoming(self) -> Incoming:
+        """A file to be written piece by piece.
+
+        Raises:
+            MediaError: The folder cannot be written.
+        """
+        return Incoming(self)
+
+    def path_of(self, sha256: str, suffix: str) -> Path:
+        """Where the bytes with a hash are kept."""
+        clean = suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", suffix) else ""
+        return self.folder / sha256[:2] / f"{sha256}{clean.lower()}"
+
+
+class Incoming:
+    """A file that is being received; nobody sees it until it is kept."""
+
+    def __init__(self, store: FileStore) -> None:
+        self._store = store
+        self._hash = hashlib.sha256()
+        self.size = 0
+        try:
+            store.folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed by keep or drop
+                dir=store.folder, prefix=".incoming-", delete=False
+            )
+        except OSError as error:
+            raise _unwritable(store.folder, error) from error
+        self.path = Path(self._file.name)
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            MediaError: The disk is full or failing.
+        """
+        try:
+            self._file.write(chunk)
+        except OSError as error:
+            raise _unwritable(self._store.folder, error) from error
+        self._hash.update(chunk)
+        self.size += len(chunk)
+
+    def flush(self) -> Path:
+        """Bring what was written to the file, and return its path, so that it can be looked at."""
+        self._file.flush()
+        return self.path
+
+    def keep(self, suffix: str) -> Stored:
+        """Put it into the store.
+
+        Raises:
+            MediaError: The disk is full or failing.
+        """
+        sha256 = self._hash.hexdigest()
+        target = self._store.path_of(sha256, suffix)
+        try:
+            self._file.close()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(0o644)
+            os.replace(self.path, target)  # noqa: PTH105 - the atomic one
+        except OSError as error:
+            raise _unwritable(self._store.folder, error) from error
+        return Stored(target, sha256, self.size)
+
+    def drop(self) -> None:
+        """Forget it."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> MediaError:
+    return MediaError(
+        f"cannot write to {folder}: {error.strerror or error}",
+        hint="free some space, or set NBKIT_HOME to another folder",
+    )

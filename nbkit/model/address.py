@@ -1,0 +1,37 @@
+"""Addresses: which service they belong to, and how they may be shown."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of an address; an empty string for what is no address."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return ""
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
+
+
+def shown(url: str) -> str:
+    """An address for people: without user name and query, which may hold a key or a signature."""
+    if url.startswith("data:"):
+        return url[:40]
+    place = origin(url)
+    return place + urlsplit(url).path[:120] if place else url[:80]
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this machine."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,1 @@
+"""The conversation with one kind of service, as asynchronous flows over wire and transport."""

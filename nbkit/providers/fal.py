@@ -1,0 +1,341 @@
+"""The conversation with fal, or with a server that speaks its protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nbkit.errors import RunCancelled, RunFailed, RunUnknown, ServiceError, StreamBroken
+from nbkit.model.event import Cancelled, Event, Failed
+from nbkit.transport.http import Answer, RequestLost, Transport
+from nbkit.wire.fal.queue import STAND_IN_HEADER, StatusReader, Ticket, read_ticket, submit_headers
+from nbkit.wire.fal.refusals import Refusal, read_refusal
+from nbkit.wire.fal.stream import model_event, parse, workflow_event
+from nbkit.wire.sse import Decoder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from nbkit.credentials import Key
+    from nbkit.model.endpoint import Endpoint
+    from nbkit.wire.fal.addresses import Hosts
+
+CLIENT_CANCELLED = 499
+_FIRST_STATUS_WITHIN = 3.0
+_STATUS_SILENCE = 45.0
+_QUICKEST_POLL, _SLOWEST_POLL = 0.15, 5.0
+_STREAM_ATTEMPTS = 4
+_EVENT_STREAM = {"accept": "text/event-stream", "cache-control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an endpoint gave.
+
+    Attributes:
+        data: The output JSON.
+        request_id: The service's id, or an empty string.
+        billable_units: What the service says it will bill, None where it does not say.
+        stand_in: The local model that answered, or an empty string.
+        metrics: What the service measured.
+    """
+
+    data: Any
+    request_id: str = ""
+    billable_units: float | None = None
+    stand_in: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+class FalService:
+    """One service at its addresses, with a key."""
+
+    def __init__(self, hosts: Hosts, key: Key | None = None) -> None:
+        self.hosts = hosts
+        self.transport = Transport(
+            lambda url: f"Key {key.reveal()}" if key and hosts.may_have_key(url) else None
+        )
+
+    async def submit(
+        self,
+        endpoint: Endpoint,
+        payload: Mapping[str, Any],
+        *,
+        webhook_url: str | None = None,
+        max_queue_length: int | None = None,
+        **options: Any,
+    ) -> Ticket:
+        """Put a request into the queue. It is sent once, unless it certainly did not arrive.
+
+        Raises:
+            ServiceError: The service refused it; nothing was started.
+            ConnectionFailed: The service was never reached.
+            RunUnknown: It was sent, and whether it runs is not known.
+        """
+        url = self.hosts.submit(endpoint, webhook_url=webhook_url or "", max_queue_length=max_queue_length)
+        doing = f"submitting to {endpoint}"
+        answer = await self._post(endpoint, url, payload, doing, headers=submit_headers(**options))
+        return read_ticket(_json(answer), answer.headers, self.hosts, endpoint)
+
+    async def run(self, endpoint: Endpoint, payload: Mapping[str, Any]) -> Reply:
+        """Call an endpoint directly and wait for its output; closing the connection cancels it.
+
+        Raises:
+            ServiceError: The service or the model refused it.
+            ConnectionFailed: The service was never reached.
+            RunUnknown: It was sent, and what became of it is not known.
+        """
+        answer = await self._post(
+            endpoint, self.hosts.direct(endpoint), payload, f"running {endpoint}", read_timeout=None
+        )
+        return _reply(answer)
+
+    async def _post(
+        self,
+        endpoint: Endpoint,
+        url: str,
+        payload: Mapping[str, Any],
+        doing: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        read_timeout: float | None = 120.0,
+    ) -> Answer:
+        unknown = {
+            "endpoint": str(endpoint),
+            "hint": "it was not sent again, because it may run and be billed: look for it in the "
+            "service's own list of requests before you repeat it",
+        }
+        try:
+            answer = await self.transport.send(
+                "POST", url, json=payload, headers=headers, may_bill=True, read_timeout=read_timeout
+            )
+        except RequestLost as error:
+            raise RunUnknown(f"{doing}: {error}", **unknown) from error
+        if answer.status < 300:  # noqa: PLR2004
+            return answer
+        refusal = read_refusal(answer.status, answer.headers, answer.content)
+        from_model = "x-fal-request-id" in answer.headers
+        if answer.status >= 500 and not from_model:  # noqa: PLR2004 - a proxy speaks: the service may be at work
+            raise RunUnknown(f"{doing}: {refusal.message} (HTTP {answer.status})", **unknown)
+        raise refusal.error(doing)
+
+    async def follow(self, ticket: Ticket, reader: StatusReader) -> AsyncIterator[Event]:
+        """The events of a request until the service says that it is completed.
+
+        Status events are pushed. Where the service has no such stream, where it breaks, or where something on the
+        way holds it back, the status is asked for instead, quickly at first and slower as the run grows old.
+
+        Raises:
+            ServiceError: The service does not know the request, or refuses to tell.
+        """
+        for _attempt in range(_STREAM_ATTEMPTS):
+            told = False
+            try:
+                async for event in self._pushed(ticket, reader):
+                    told = True
+                    yield event
+            except (RequestLost, StreamBroken):
+                pass
+            if not reader.completed:
+                for event in await self._asked(ticket, reader):
+                    yield event
+            if reader.completed or not told:
+                break
+        async for event in self._polled(ticket, reader):
+            yield event
+
+    async def _pushed(self, ticket: Ticket, reader: StatusReader) -> AsyncIterator[Event]:
+        url = f"{ticket.stream_url}?logs=1"
+        async with self.transport.open(
+            "GET", url, headers=_EVENT_STREAM, read_timeout=_STATUS_SILENCE
+        ) as opened:
+            if opened.status != 200 or not _is_event_stream(opened.headers):  # noqa: PLR2004
+                return
+            decoder, chunks = Decoder(), opened.chunks
+            limit: float | None = _FIRST_STATUS_WITHIN
+            while not reader.completed:
+                try:
+                    chunk = await asyncio.wait_for(anext(chunks), limit)
+                except (StopAsyncIteration, TimeoutError):
+                    return
+                limit = None
+                for sent in decoder.feed(chunk):
+                    for event in reader.read(parse(sent.data)):
+                        yield event
+
+    async def _polled(self, ticket: Ticket, reader: StatusReader) -> AsyncIterator[Event]:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while not reader.completed:
+            age = loop.time() - begun
+            await asyncio.sleep(min(_SLOWEST_POLL, _QUICKEST_POLL + age / 20))
+            for event in await self._asked(ticket, reader):
+                yield event
+
+    async def _asked(self, ticket: Ticket, reader: StatusReader) -> list[Event]:
+        return reader.read(await self.status(ticket, logs=True))
+
+    async def status(self, ticket: Ticket, *, logs: bool = False) -> Any:
+        """The status answer as the service gives it.
+
+        Raises:
+            ServiceError: The service does not know the request, or refuses to tell.
+        """
+        answer = await self.transport.send("GET", f"{ticket.status_url}?logs={int(logs)}")
+        if answer.status >= 300:  # noqa: PLR2004
+            raise read_refusal(answer.status, answer.headers, answer.content).error(
+                f"asking for request {ticket.request_id}"
+            )
+        return _json(answer)
+
+    async def result(self, endpoint: Endpoint, ticket: Ticket, reader: StatusReader | None = None) -> Reply:
+        """The output of a completed request.
+
+        Raises:
+            RunFailed: The model failed, or refused its input.
+            RunCancelled: It was cancelled.
+            ServiceError: It is not completed, or the service does not know it.
+        """
+        answer = await self.transport.send("GET", ticket.response_url, read_timeout=120.0)
+        if answer.status < 300:  # noqa: PLR2004
+            return _reply(answer, reader.metrics if reader else {}, ticket)
+        refusal = read_refusal(answer.status, answer.headers, answer.content)
+        if reader is None or not reader.completed:
+            raise refusal.error(f"reading request {ticket.request_id}")
+        raise _run_error(endpoint, ticket, refusal, reader)
+
+    async def cancel(self, ticket: Ticket) -> str:
+        """Ask the service to cancel a request, and return its word for what it did.
+
+        Raises:
+            ServiceError: The service does not know the request, or refuses.
+        """
+        answer = await self.transport.send("PUT", ticket.cancel_url, read_timeout=10.0, attempts=3)
+        body = _json(answer)
+        status = body.get("status") if isinstance(body, dict) else None
+        if answer.status >= 300 and status != "ALREADY_COMPLETED":  # noqa: PLR2004
+            raise read_refusal(answer.status, answer.headers, answer.content).error(
+                f"cancelling request {ticket.request_id}"
+            )
+        return str(status or "OK")
+
+    async def stream(
+        self, endpoint: Endpoint, payload: Mapping[str, Any], *, silence: float, about: dict[str, str]
+    ) -> AsyncIterator[Event]:
+        """The events of a streamed call, sent once. Closing the connection cancels it.
+
+        Args:
+            endpoint: What to call.
+            payload: Its input.
+            silence: Seconds without a byte after which the stream counts as broken; comments are bytes.
+            about: Is told `request_id` and `stand_in` as soon as they are known.
+
+        Raises:
+            ServiceError: The service or the model refused it.
+            ConnectionFailed: The service was never reached.
+            StreamBroken: It ended before its end, or went silent.
+        """
+        read = workflow_event if endpoint.is_workflow else model_event
+        url = self.hosts.stream(endpoint)
+        ended = False
+        try:
+            async with self.transport.open(
+                "POST", url, json=payload, headers=_EVENT_STREAM, read_timeout=silence
+            ) as opened:
+                if opened.status >= 300 or not _is_event_stream(opened.headers):  # noqa: PLR2004
+                    content = await opened.read()
+                    raise _not_a_stream(opened.status, opened.headers, content, endpoint)
+                about["request_id"] = opened.headers.get("x-fal-request-id", "")
+                about["stand_in"] = opened.headers.get(STAND_IN_HEADER, "")
+                decoder = Decoder()
+                async for chunk in opened.chunks:
+                    for sent in decoder.feed(chunk):
+                        event = read(parse(sent.data))
+                        ended = ended or isinstance(event, Failed) or getattr(event, "final", False)
+                        yield event
+        except RequestLost as error:
+            raise StreamBroken(
+                f"the stream of {endpoint} broke: {error}", hint="it may have run to its end and be billed"
+            ) from error
+        if decoder.unfinished or (endpoint.is_workflow and not ended):
+            raise StreamBroken(
+                f"the stream of {endpoint} stopped before its end", hint="it may have run and be billed"
+            )
+
+
+def _run_error(
+    endpoint: Endpoint, ticket: Ticket, refusal: Refusal, reader: StatusReader
+) -> RunFailed | RunCancelled:
+    about = {"endpoint": str(endpoint), "request_id": ticket.request_id}
+    if refusal.status == CLIENT_CANCELLED:
+        return RunCancelled(f"{endpoint} was cancelled (request {ticket.request_id})", **about)
+    message = refusal.message or reader.error
+    if refusal.user_timeout:
+        message = f"it did not start within the start_timeout: {message}"
+    return RunFailed(
+        f"{endpoint} failed: {message}",
+        status=refusal.status,
+        error_type=refusal.error_type or reader.error_type,
+        field_errors=refusal.field_errors,
+        body=refusal.body,
+        hint=f"request {ticket.request_id}",
+        **about,
+    )
+
+
+def end_event(error: BaseException) -> Event:
+    """The last event of a run that ended with an error."""
+    if isinstance(error, (RunCancelled, asyncio.CancelledError)):
+        return Cancelled()
+    first_line = str(error).partition("\n")[0]
+    return Failed(
+        first_line,
+        getattr(error, "status", 0),
+        getattr(error, "error_type", ""),
+        getattr(error, "node", ""),
+        raw=getattr(error, "body", None),
+    )
+
+
+def _not_a_stream(
+    status: int, headers: Mapping[str, str], content: bytes, endpoint: Endpoint
+) -> ServiceError:
+    doing = f"streaming {endpoint}"
+    if status >= 300:  # noqa: PLR2004
+        return read_refusal(status, headers, content).error(doing)
+    kind = headers.get("content-type", "no type")
+    return ServiceError(
+        f"{doing}: the service answered {kind} instead of a stream", status=status, body=content[:2000]
+    )
+
+
+def _is_event_stream(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").lower().startswith("text/event-stream")
+
+
+def _json(answer: Answer) -> Any:
+    try:
+        return json.loads(answer.content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _reply(answer: Answer, metrics: Mapping[str, Any] | None = None, ticket: Ticket | None = None) -> Reply:
+    headers = answer.headers
+    units = headers.get("x-fal-billable-units", "")
+    try:
+        billable = float(units) if units else None
+    except ValueError:
+        billable = None
+    data = _json(answer)
+    if data is None and answer.content.strip() != b"null":
+        data = answer.content.decode("utf-8", "replace")
+    return Reply(
+        data,
+        (ticket.request_id if ticket else "") or headers.get("x-fal-request-id", ""),
+        billable,
+        headers.get(STAND_IN_HEADER, "") or (ticket.stand_in if ticket else ""),
+        metrics or {},
+    )

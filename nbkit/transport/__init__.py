@@ -1,0 +1,1 @@
+"""All that touches the network, and the one thread that does so."""

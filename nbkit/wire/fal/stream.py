@@ -1,0 +1,64 @@
+"""What streams give: any JSON for models, four kinds of events for workflows.
+
+Facts: fal's "Streaming" and "Workflows" pages. A model's stream has no sign of its end but the close of the
+connection, and its last event is the whole result. A workflow's ends with `output` or `error`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from nbkit.errors import StreamBroken
+from nbkit.model.event import Event, Failed, Output, StepFinished, StepStarted, Unrecognised
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def parse(data: str) -> Any:
+    """The JSON of one event.
+
+    Raises:
+        StreamBroken: It is not JSON.
+    """
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise StreamBroken(f"the stream sent something that is not JSON: {data[:80]!r}") from error
+
+
+def workflow_event(payload: Any) -> Event:
+    """One event of a workflow's stream."""
+    named = payload if isinstance(payload, dict) else {}
+    node, kind = _text(named.get("node_id")), _text(named.get("type"))
+    if kind == "submit":
+        return StepStarted(node, _text(named.get("app_id")), _text(named.get("request_id")), raw=payload)
+    if kind == "completion":
+        return StepFinished(node, named.get("output"), _text(named.get("app_id")), raw=payload)
+    if kind == "output":
+        return Output(named.get("output"), final=True, raw=payload)
+    if kind == "error":
+        return _failure(named, node, payload)
+    return Unrecognised(kind[:80], raw=payload)
+
+
+def model_event(payload: Any) -> Event:
+    """One event of a model's stream."""
+    return Output(payload, raw=payload)
+
+
+def _failure(named: Mapping[str, Any], node: str, payload: Any) -> Failed:
+    inner = named.get("error")
+    inner = inner if isinstance(inner, dict) else {}
+    status = inner.get("status")
+    return Failed(
+        _text(named.get("message")) or "the step failed",
+        status if isinstance(status, int) else 0,
+        node=node,
+        raw=payload,
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
