@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,12 +58,10 @@ def _execute(source: Path, out: Path) -> dict[str, Any]:
         raise NbkitError(
             f"executing a notebook needs {error.name}", hint="pip install 'nbkit-media[all]'"
         ) from error
-    # The kernel opens a message channel by a library that warns about a loop of Windows alone.
     notebook = nbformat.read(source, as_version=4)
     client = nbclient.NotebookClient(
         notebook, timeout=_CELL_TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(out)}}
     )
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     try:
         client.execute()
     except nbclient.exceptions.CellExecutionError as error:
@@ -77,7 +73,7 @@ def _execute(source: Path, out: Path) -> dict[str, Any]:
     return executed
 
 
-def _as_page(notebook: dict[str, Any]) -> str:
+def _as_page(notebook: Any) -> str:
     from nbconvert import HTMLExporter
 
     page: str = HTMLExporter(embed_images=True).from_notebook_node(notebook)[0]
@@ -103,7 +99,4 @@ def _print_table(runs: list[dict[str, Any]]) -> None:
             rows.append((*lead, size, file.get("name", "")))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(),
-            file=sys.stdout,
-        )
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
