@@ -23,6 +23,8 @@ SIDE = 320  # pixels: the network was trained on squares of this size
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of its training pictures
 FAINT, CLEAR = 0.1, 0.5  # coverage from which a pixel belongs to a piece, and from which there is a subject
 LEAST_SHARE = 0.05  # a piece smaller than this share of the largest is a speck
+PURE = 0.05  # coverage so near to none, or to all, that a pixel counts as one thing alone
+BAND = 256  # rows
 REACH = 4  # pixels of the network's square: how far off the network may draw an outline
 EDGE_TOLERANCE = 1e-3  # variance of colours (0 to 1) below which the picture has no edge to follow
 SMOKE = 0.15  # coverage that is too little to be seen as anything but smoke, and what is missing to solid
@@ -168,9 +170,12 @@ def _without_spill(picture: Image.Image, alpha: Floats) -> Image.Image:
     def mask(of: NDArray[np.bool_]) -> Image.Image:
         return Image.fromarray(of.astype(np.uint8) * 255)
 
-    seen = np.asarray(picture, np.float32)
-    subject = np.asarray(pictures.spread_colours(picture, mask(alpha > 0.95)), np.float32)  # noqa: PLR2004
-    background = np.asarray(pictures.spread_colours(picture, mask(alpha < 0.05)), np.float32)  # noqa: PLR2004
-    share = alpha[..., None]
-    subject = subject + share * (seen - share * subject - (1 - share) * background)
-    return Image.fromarray(subject.round().clip(0, 255).astype(np.uint8))
+    subject = pictures.spread_colours(picture, mask(alpha > 1 - PURE))
+    background = pictures.spread_colours(picture, mask(alpha < PURE))
+    for top in range(0, picture.height, BAND):  # so that a large photograph does not take a gigabyte
+        box = (0, top, picture.width, min(top + BAND, picture.height))
+        inside, outside, seen = (np.asarray(p.crop(box), np.float32) for p in (subject, background, picture))
+        share = alpha[box[1] : box[3], :, None]
+        corrected = inside + share * (seen - share * inside - (1 - share) * outside)
+        subject.paste(Image.fromarray(corrected.round().clip(0, 255).astype(np.uint8)), box)
+    return subject

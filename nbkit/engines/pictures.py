@@ -46,6 +46,12 @@ def _scaled_grey(image: Image.Image) -> Image.Image:
     return Image.fromarray(values.round().clip(0, WHITE).astype(np.uint8))
 
 
+def opaque_colours(image: Image.Image) -> Image.Image:
+    """Give a picture in mode LA or RGBA as RGB, with the nearest visible colour where nothing is visible."""
+    visible = image.getchannel("A").point([0] + 255 * [WHITE])
+    return spread_colours(image.convert("RGB"), visible)
+
+
 def spread_colours(image: Image.Image, sure: Image.Image) -> Image.Image:
     """Let the colours of the sure pixels run into the others, smoothly, the nearest first.
 

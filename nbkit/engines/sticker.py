@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-OUTLINE = 0.03  # of the longest side of what is cut out
-WIDEST_OUTLINE = 0.2
+# Shares of the longest side of what is cut out.
+OUTLINE = 0.03
+THINNEST_OUTLINE, WIDEST_OUTLINE = 0.005, 0.2
 LARGEST_SIZE = 4096  # pixels
+OUTLINED_SIDE = 1024  # pixels
 # Lengths in widths of the outline.
 NOTCH = 0.5  # gaps narrower than twice this are bridged, so that the outline runs smoothly
 SHADOW_BLUR = 0.5
@@ -30,7 +32,7 @@ def make_sticker(cutout: Image.Image, *, outline: float = OUTLINE, size: int | N
 
     Args:
         cutout: A picture with transparency, as `remove_background` gives it.
-        outline: Width of the outline as a share of the longest side of what is cut out, from 0 to 0.2.
+        outline: Width of the outline as a share of the longest side of what is cut out, from 0.005 to 0.2.
         size: Pixels of the sticker's longest side; when not given the cut-out keeps its scale.
 
     Returns:
@@ -41,9 +43,10 @@ def make_sticker(cutout: Image.Image, *, outline: float = OUTLINE, size: int | N
     """
     from PIL import Image, ImageChops, ImageFilter
 
-    if not 0 <= outline <= WIDEST_OUTLINE:
+    if not THINNEST_OUTLINE <= outline <= WIDEST_OUTLINE:
         raise EngineError(
-            f"the outline is {outline:g}; it may be from 0 to {WIDEST_OUTLINE}", field="outline"
+            f"the outline is {outline:g}; it may be from {THINNEST_OUTLINE} to {WIDEST_OUTLINE}",
+            field="outline",
         )
     if size is not None and not 1 <= size <= LARGEST_SIZE:
         raise EngineError(f"the size is {size}; it may be from 1 to {LARGEST_SIZE} pixels", field="size")
@@ -97,14 +100,23 @@ def _fitted(picture: Image.Image, size: int) -> Image.Image:
 
 
 def _outlined(alpha: Image.Image, width: float) -> Image.Image:
-    """Grow a shape by `width` pixels all around; notches are bridged, and the edge is one pixel soft."""
+    """Grow a shape by `width` pixels all around; notches are bridged, and the edge is one pixel soft.
+
+    A large shape is grown at a smaller size: the outline has no fine detail, and its cost grows with the cube.
+    """
     import numpy as np
     from PIL import Image
 
-    notch = NOTCH * width
-    outside = _distance(np.asarray(alpha) >= SOLID, width + notch) > width + notch
-    coverage = (_distance(outside, notch + 1) - notch + 0.5).clip(0, 1)
-    return Image.fromarray((coverage * 255).round().astype(np.uint8))
+    scale = min(1, OUTLINED_SIDE / max(alpha.size))
+    small = alpha.resize(
+        (max(1, round(alpha.width * scale)), max(1, round(alpha.height * scale))), Image.Resampling.BOX
+    )
+    width, notch = width * scale, NOTCH * width * scale
+    outside = _distance(np.asarray(small) >= SOLID, width + notch) > width + notch
+    coverage = (_distance(outside, notch + 1) - notch).clip(0, 1)
+    return Image.fromarray((coverage * 255).round().astype(np.uint8)).resize(
+        alpha.size, Image.Resampling.BICUBIC
+    )
 
 
 def _distance(shape: NDArray[np.bool_], reach: float) -> NDArray[np.float32]:

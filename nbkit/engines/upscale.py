@@ -53,7 +53,7 @@ def upscale(
 
     There is a network for factor 2 and one for factor 4: the next larger one draws, and Lanczos brings that
     to size. Where the network contradicts the picture (strong noise, hard-edged text) Lanczos shows through.
-    Transparency is enlarged apart from the colours. Factor 1 changes nothing.
+    Transparency is enlarged apart from the colours, bicubically. Factor 1 changes nothing.
 
     Args:
         image: A picture of any mode.
@@ -69,6 +69,8 @@ def upscale(
         EngineError: The factor is not from 1 to 4, or the picture would be too large (`field` is
             "upscale_factor"); or the weights are damaged.
     """
+    from PIL import Image
+
     picture = pictures.eight_bit(image)
     drawn = _drawn_factor(picture.size, factor)
     size = (round(picture.width * factor), round(picture.height * factor))
@@ -79,16 +81,12 @@ def upscale(
         report(1.0)
         return Upscaled(larger, "lanczos")
 
-    if not picture.has_transparency_data:
-        colours = _enlarged(network, picture.convert("RGB"), size, report, on_tile)
-        return Upscaled(colours.convert(picture.mode), NETWORKS[drawn])
-    alpha = picture.getchannel("A")
-    colours = pictures.spread_colours(picture.convert("RGB"), alpha)
-    colours = _enlarged(network, colours, size, lambda share: report(share / 2), on_tile)
-    larger = colours.convert(picture.mode)
-    larger.putalpha(
-        _enlarged(network, alpha.convert("RGB"), size, lambda share: report((1 + share) / 2)).convert("L")
-    )
+    has_alpha = picture.mode in {"LA", "RGBA"}
+    colours = pictures.opaque_colours(picture) if has_alpha else picture.convert("RGB")
+    larger = _enlarged(network, colours, size, report, on_tile).convert(picture.mode)
+    if has_alpha:
+        # The network would draw hard steps into a soft edge, and Lanczos faint rings around it.
+        larger.putalpha(picture.getchannel("A").resize(size, Image.Resampling.BICUBIC))
     return Upscaled(larger, NETWORKS[drawn])
 
 
@@ -177,7 +175,7 @@ def _enlarged(
     layer: Image.Image,
     size: tuple[int, int],
     report: Callable[[float], None],
-    on_tile: Callable[[Image.Image, Box], None] | None = None,
+    on_tile: Callable[[Image.Image, Box], None] | None,
 ) -> Image.Image:
     """Enlarge an RGB picture tile by tile, and bring it to `size`."""
     from PIL import Image
