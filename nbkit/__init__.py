@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nbkit.errors import NbkitError
     from nbkit.model.media import Media
     from nbkit.model.result import Result
+    from nbkit.model.table import table
 
 __version__ = "0.1.0"
 
@@ -24,6 +25,7 @@ __all__ = [
     "Stream",
     "__version__",
     "load_ipython_extension",
+    "table",
     "unload_ipython_extension",
 ]
 
@@ -35,6 +37,7 @@ _HOMES = {
     "Result": "nbkit.model.result",
     "Run": "nbkit.client.run",
     "Stream": "nbkit.client.run",
+    "table": "nbkit.model.table",
 }
 
 

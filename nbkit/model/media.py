@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image as PILImage
 
+    from nbkit.display.escape import Markup
     from nbkit.display.figure import Figure
 
 _MEDIA_URL = re.compile(
@@ -129,6 +130,12 @@ class Media:
             problem=self.problem,
             sha256=self.sha256,
         )
+
+    def thumbnail(self) -> Markup:
+        """The file as a small picture for a line of text or a table."""
+        from nbkit.display.figure import thumbnail
+
+        return thumbnail(self.figure())
 
     def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
         from nbkit.display.figure import bundle
