@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.display import figure, output, steps, table
 from nbkit.display.escape import Markup, clean
-from nbkit.display.markup import LINE, MONOSPACE, code, element, faint, folded, join, preformatted
+from nbkit.display.markup import (
+    LINE,
+    MONOSPACE,
+    NO_MATHEMATICS,
+    code,
+    element,
+    faint,
+    folded,
+    join,
+    preformatted,
+)
 from nbkit.display.state import duration, mark, marked
 from nbkit.display.steps import Step
 
@@ -19,8 +29,6 @@ __all__ = ["Card", "Step", "bundle", "heading", "html", "text"]
 _WAITING = ("submitting", "queued")
 _LAST_LOGS = 400
 _LAST_EVENTS = 200
-# Keeps mathematics out: a price in a prompt is no formula.
-_NO_MATHEMATICS = "mathjax_ignore tex2jax_ignore"
 _CARD = "font-size:13px;line-height:1.5;max-width:960px;padding:2px 0 4px"
 _BADGE = f"border:{LINE};border-radius:9px;padding:0 8px;font-size:12px;white-space:nowrap"
 _ERROR = (
@@ -90,7 +98,7 @@ def html(card: Card, show: str = "all") -> Markup:
         rows = output.rows(card.output)
         parts += [table.html(rows) if rows else Markup()]
     parts.append(_folded(card))
-    return element("div", *parts, class_=_NO_MATHEMATICS, style=_CARD)
+    return element("div", *parts, class_=NO_MATHEMATICS, style=_CARD)
 
 
 def text(card: Card, show: str = "all") -> str:

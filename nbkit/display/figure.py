@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbkit.display.escape import Markup, beside, clean, link
-from nbkit.display.markup import FAINT, LINE, anchor, element, faint, join
+from nbkit.display.markup import FAINT, LINE, NO_MATHEMATICS, anchor, element, faint, join
 from nbkit.display.preview import preview
 from nbkit.errors import MediaError
 
@@ -56,7 +56,7 @@ class Figure:
 
 def bundle(figures: Sequence[Figure]) -> dict[str, Any]:
     """The figures as a MIME bundle."""
-    page = element("div", grid(figures), class_="mathjax_ignore tex2jax_ignore", style="font-size:13px")
+    page = element("div", grid(figures), class_=NO_MATHEMATICS, style="font-size:13px")
     return {"text/plain": text(figures), "text/html": str(page)}
 
 
@@ -161,7 +161,7 @@ def _words(figure: Figure) -> tuple[str, ...]:
 
 
 def _pixels(width: int, height: int) -> str:
-    return f"{width} × {height}"  # noqa: RUF001 (the sign that sizes are written with)
+    return f"{width} × {height}"
 
 
 def _size(figure: Figure) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from nbkit.display.escape import Markup, clean, escape
 
+# Keeps mathematics out: a price in a prompt is no formula.
+NO_MATHEMATICS = "mathjax_ignore tex2jax_ignore"
 LINE = "1px solid rgba(128,128,128,.3)"
 FAINT = "opacity:.65"
 MONOSPACE = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:12px"
@@ -74,7 +76,7 @@ def clipped(value: object, limit: int = 160, longest: int = 20_000) -> Markup:
     """
     text = clean(value)
     if len(text) <= limit:
-        return element("span", text, style="white-space:pre-wrap;overflow-wrap:anywhere")
+        return escape(text)
     rest = f"\n… {len(text) - longest:,} more characters" if len(text) > longest else ""
     summary = element("summary", f"{text[:limit].rstrip()} …", style="cursor:pointer;overflow-wrap:anywhere")
     return element("details", summary, preformatted(text[:longest] + rest))

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import unicodedata
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbkit.display.escape import Markup, clean
-from nbkit.display.markup import FAINT, LINE, clipped, element
+from nbkit.display.markup import FAINT, LINE, NO_MATHEMATICS, clipped, element, faint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # Jupyter centres tables, stripes their rows and sets their text to the right; these undo it.
 _TABLE = "border-collapse:collapse;border:none;margin:6px 0;table-layout:auto;font-size:13px;color:inherit"
-_CELL = "text-align:left;vertical-align:top;padding:3px 18px 3px 0;border:none;max-width:640px"
-_HEAD = f"{_CELL};font-weight:normal;white-space:nowrap;{FAINT}"
+_ANY = "text-align:left;vertical-align:top;padding:3px 18px 3px 0;border:none"
+_CELL = f"{_ANY};max-width:640px;white-space:pre-wrap;overflow-wrap:anywhere"
+_HEAD = f"{_ANY};font-weight:normal;white-space:nowrap;{FAINT}"
 _WIDEST = 60
+
+
+def bundle(title: str, rows: Sequence[Sequence[object]], columns: Sequence[str] = ()) -> dict[str, Any]:
+    """A line and the table below it as a MIME bundle."""
+    page = element("div", faint(title), html(rows, columns) if rows else Markup(), class_=NO_MATHEMATICS)
+    return {
+        "text/plain": "\n".join(filter(None, (clean(title), text(rows, columns)))),
+        "text/html": str(page),
+    }
 
 
 def html(rows: Iterable[Sequence[object]], columns: Sequence[str] = ()) -> Markup:

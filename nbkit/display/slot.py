@@ -1,0 +1,52 @@
+"""A place in a cell's output that can be written more than once."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+
+def _kernel() -> Any:
+    """The Jupyter kernel of this process, None in a terminal and in a script."""
+    from IPython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None)
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel runs the code, so that what is displayed can be replaced later."""
+    return _kernel() is not None
+
+
+def hears_clicks_while_blocked() -> bool:
+    """Whether buttons work while a cell runs: kernels with subshells (ipykernel 7 and newer) can do that."""
+    return bool(getattr(_kernel(), "_supports_kernel_subshells", False))
+
+
+class Slot:
+    """One output of the cell that runs now.
+
+    In a notebook it is replaced by whatever comes next, also after the cell has ended; a terminal cannot take
+    back what it printed, so there only the last word is written.
+    """
+
+    def __init__(self) -> None:
+        self._id = f"nbkit-{uuid.uuid4().hex}"
+        self._filled = False
+
+    def fill(self, thing: object) -> None:
+        """Show something that will be replaced."""
+        from IPython.display import display
+
+        if in_notebook():
+            display(thing, display_id=self._id)  # type: ignore[no-untyped-call]
+            self._filled = True
+
+    def end(self, bundle: dict[str, Any]) -> None:
+        """Replace what is shown by a MIME bundle that stays."""
+        from IPython.display import display, update_display
+
+        if self._filled:
+            update_display(bundle, display_id=self._id, raw=True)  # type: ignore[no-untyped-call]
+        else:
+            display(bundle, raw=True)  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""Cells as requests: `%%generate`, `%generate` and `%nbkit`."""

@@ -1,0 +1,33 @@
+"""What `%load_ext nbkit` does, and undoes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_MATCHER = "_nbkit_matcher"
+_NAMES = (("cell", "generate"), ("line", "generate"), ("line", "nbkit"))
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics and the completion of their options."""
+    from nbkit.magics.completion import make_matcher
+    from nbkit.magics.generate import GenerateMagics
+    from nbkit.magics.nbkit_magic import NbkitMagics
+
+    shell.register_magics(GenerateMagics(shell), NbkitMagics(shell))
+    matcher = make_matcher()
+    shell.Completer.custom_matchers.append(matcher)
+    setattr(shell, _MATCHER, matcher)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take away what `load` gave; what is not there is left alone."""
+    for kind, name in _NAMES:
+        shell.magics_manager.magics[kind].pop(name, None)
+    matcher = shell.__dict__.pop(_MATCHER, None)
+    with suppress(ValueError):
+        shell.Completer.custom_matchers.remove(matcher)

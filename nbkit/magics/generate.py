@@ -1,0 +1,101 @@
+"""`%%generate` and `%generate`: a cell becomes a request, and its output the card of the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError  # noqa: TID253 - this file is loaded inside IPython only
+from IPython.core.magic import (  # noqa: TID253
+    Magics,
+    line_cell_magic,
+    magics_class,
+    no_var_expand,
+)
+
+from nbkit.credentials import find_fal_key
+from nbkit.display import table
+from nbkit.display.output import written
+from nbkit.display.slot import Slot
+from nbkit.errors import InputError
+from nbkit.magics.grammar import parse
+from nbkit.magics.help import GENERATE
+from nbkit.magics.known import DEFAULT_WITH_KEY, DEFAULT_WITHOUT_KEY
+from nbkit.widgets.live import follow
+from nbkit.widgets.originals import Originals
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbkit.client.client import Client
+    from nbkit.client.run import Run
+    from nbkit.magics.grammar import Request
+
+_STREAM_ENDING = "/stream"
+
+
+@magics_class
+class GenerateMagics(Magics):
+    """The magics that send requests."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._variables = shell.user_ns
+        self._client: Client | None = None
+        # Where the notebook lies: the working folder as it was before any cell could change it.
+        self._originals = Originals(Path.cwd())
+
+    @no_var_expand
+    @line_cell_magic
+    def generate(self, line: str, cell: str | None = None) -> None:  # noqa: D102 - set below
+        try:
+            request = parse(line, cell)
+            endpoint, given = request.endpoint or default_endpoint(), request.filled(self._variables)
+        except InputError as error:
+            # The plain class: IPython shows a traceback for its subclasses.
+            raise UsageError(one_line(error)) from None
+        if request.dry_run:
+            Slot().end(preview(endpoint, given, request))
+            return
+        run = self._begin(endpoint, given, request)
+        if request.background and request.name:
+            self._variables[request.name] = run
+        result = follow(run, show=request.show, background=request.background, originals=self._originals)
+        if request.name and result is not None:
+            self._variables[request.name] = result
+
+    generate.__doc__ = GENERATE
+
+    def _begin(self, endpoint: str, given: dict[str, Any], request: Request) -> Run:
+        if self._client is None:
+            from nbkit.client.client import Client
+
+            self._client = Client()
+        if request.stream or endpoint.endswith(_STREAM_ENDING):
+            return self._client.stream(endpoint, given)
+        return self._client.submit(endpoint, given, wait=False)
+
+
+def default_endpoint() -> str:
+    """What answers a cell that names no endpoint."""
+    return DEFAULT_WITH_KEY if find_fal_key() else DEFAULT_WITHOUT_KEY
+
+
+def one_line(error: InputError) -> str:
+    """An error as one line, its advice behind it."""
+    return " ".join(str(error).split())
+
+
+def preview(endpoint: str, given: dict[str, Any], request: Request) -> dict[str, Any]:
+    """What a cell would send, as a table."""
+    way = "stream" if request.stream or endpoint.endswith(_STREAM_ENDING) else "queue"
+    rows = [(key, _shown(value)) for key, value in given.items()]
+    return table.bundle(f"{endpoint} would be sent this by {way}; nothing was sent", rows)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (str, int, float, list, dict)) or value is None:
+        return written(value)
+    return (
+        f"{type(value).__name__}: {value}" if isinstance(value, Path) else f"{type(value).__name__}, a file"
+    )

@@ -1,0 +1,46 @@
+"""What `%%generate?` shows."""
+
+from __future__ import annotations
+
+from nbkit.magics.grammar import OPTIONS
+from nbkit.magics.known import DEFAULT_WITH_KEY, DEFAULT_WITHOUT_KEY
+
+_OPTIONS = "\n".join(f"    {f'{option.flag} {option.value}'.strip():<14} {option.help}" for option in OPTIONS)
+
+_TEXT = """\
+Send a prompt to a model or workflow; its pictures and values become the cell's output.
+
+    %%generate [ENDPOINT] [OPTIONS]
+    the prompt, word for word
+
+    %generate [ENDPOINT] [OPTIONS] the prompt, in one line
+
+Without an endpoint, <with key> answers where there is a key for fal, else <without key> on this machine.
+
+Options, on the first line:
+
+<options>
+
+In the text, {{name}}, {{name.attribute}} and {{name[0]}} take variables of the notebook. Lines `key: value`
+above a line `---` are further input: numbers, true, false, null, "quoted text", JSON lists and objects;
+anything else is text. A value that is one {{name}} and nothing else may be a picture, a path, or an earlier
+result.
+
+Examples:
+
+    %%generate local/collage -n 2 --seed 7 --as beach
+    a cat and a red balloon on a beach at sunset
+
+    %%generate local/upscale
+    image_url: {{beach.images[0]}}
+    upscale_factor: 4
+    ---
+
+    %generate local/collage a cat on a beach
+"""
+
+GENERATE = (
+    _TEXT.replace("<options>", _OPTIONS)
+    .replace("<with key>", DEFAULT_WITH_KEY)
+    .replace("<without key>", DEFAULT_WITHOUT_KEY)
+)

@@ -1,0 +1,201 @@
+"""The card of a run: live while it goes on, static ever after."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import shutil
+import sys
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nbkit.display.card import Card, bundle, text
+from nbkit.display.slot import Slot, hears_clicks_while_blocked, in_notebook
+from nbkit.widgets.panel import Panel
+from nbkit.widgets.progress import advance, figures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbkit.client.run import Run
+    from nbkit.model.result import Result
+    from nbkit.widgets.originals import Originals
+
+_BETWEEN = 0.1
+"""Seconds between two changes of the text at the least."""
+_BETWEEN_PICTURES = 0.2
+_TICK = 0.5
+"""Seconds after which the clock moves although nothing happened."""
+
+
+def follow(
+    run: Run, *, show: str = "all", background: bool = False, originals: Originals | None = None
+) -> Result | None:
+    """Show a run in the output of the cell that runs now.
+
+    Args:
+        run: The run.
+        show: What its card shows in the end: `all`, `images`, `table` or `none`.
+        background: Return at once; the card goes on by itself.
+        originals: Where to put whole files for the previews to link to.
+
+    Returns:
+        The result, None in the background.
+
+    Raises:
+        NbkitError: The run ended badly.
+    """
+    live = LiveCard(run, show=show, background=background, originals=originals)
+    live.open()
+    if background:
+        return None
+    try:
+        return run.result()
+    finally:
+        live.close()
+
+
+class LiveCard:
+    """Keeps one output up to date with one run.
+
+    A thread of its own does it, because the thread of the cell waits and that of the network must not. Setting
+    `NBKIT_PROGRESS` to 0 leaves only the end.
+    """
+
+    def __init__(
+        self, run: Run, *, show: str = "all", background: bool = False, originals: Originals | None = None
+    ) -> None:
+        self._run = run
+        self._show = show
+        self._background = background
+        self._originals = originals
+        self._slot = Slot()
+        self._panel: Panel | None = None
+        self._card = Card(run.endpoint)
+        self._seen = 0
+        self._began = time.time() - run.seconds
+        self._pictures_at = 0.0
+        self._cancelling = False
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._cell = contextvars.copy_context()
+        self._thread: threading.Thread | None = None
+        self._is_terminal = False
+
+    def open(self) -> None:
+        """Show it, and begin to keep it up to date."""
+        wanted = os.environ.get("NBKIT_PROGRESS", "1") != "0"
+        if in_notebook():
+            if wanted:
+                clickable = self._background or hears_clicks_while_blocked()
+                self._panel = Panel(self._cancel, clickable=clickable)
+                self._slot.fill(self._panel.widget)
+                self._panel.free_button()
+            elif self._background:
+                self._slot.fill(_Shown(bundle(self._now(), self._show)))
+        else:
+            self._is_terminal = wanted and not self._background and sys.stderr.isatty()
+        keeps_itself = self._background and in_notebook()
+        if self._panel or self._is_terminal or keeps_itself:
+            stop = self._run.listen(lambda _event: self._wake.set())
+            self._thread = threading.Thread(target=self._keep, args=(stop,), name="nbkit-card", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Write the end. Call it from the cell's own thread, where the output surely belongs to the cell."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread:
+            self._thread.join()
+        self._end()
+
+    def _cancel(self) -> None:
+        self._cancelling = True
+        self._run.cancel()
+        self._wake.set()
+
+    def _keep(self, stop: Callable[[], None]) -> None:
+        while not (self._run.is_done or self._closing.is_set()):
+            self._in_output(self._paint)
+            self._closing.wait(_BETWEEN)
+            self._wake.wait(_TICK - _BETWEEN)
+            self._wake.clear()
+        stop()
+        if self._background:
+            self._in_output(self._end)
+
+    def _in_output(self, work: Callable[[], None]) -> None:
+        """Do something that writes into the cell's output.
+
+        While the cell runs, messages belong to it. After it has ended, clients without a screen drop what
+        claims to come from it; the output's own id is enough then, and a context that knows no cell. Only
+        ipykernel 7.0 cannot send anything without one.
+        """
+        if self._background:
+            try:
+                contextvars.Context().run(work)
+            except LookupError:
+                pass
+            else:
+                return
+        self._cell.copy().run(work)
+
+    def _now(self) -> Card:
+        events = self._run.events
+        self._card = advance(self._card, events[self._seen :], self._began)
+        self._seen = len(events)
+        status = "cancelling" if self._cancelling and not self._run.is_done else self._run.status
+        return replace(
+            self._card,
+            status=status,
+            request_id=self._run.id,
+            seconds=self._run.seconds,
+            stand_in=self._run.stand_in,
+        )
+
+    def _paint(self) -> None:
+        card = self._now()
+        if self._is_terminal:
+            line = text(card, "none").partition("\n")[0]
+            sys.stderr.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
+            sys.stderr.flush()
+        if self._panel is None:
+            return
+        self._panel.write(card)
+        if time.monotonic() - self._pictures_at >= _BETWEEN_PICTURES:
+            self._panel.show_pictures(card)
+            self._pictures_at = time.monotonic()
+
+    def _end(self) -> None:
+        if self._is_terminal:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+        card = self._last()
+        if self._originals and in_notebook():
+            card = self._originals.of(card)
+        self._slot.end(bundle(card, self._show))
+        if self._panel:
+            self._panel.close()
+            self._panel = None
+
+    def _last(self) -> Card:
+        card = self._now()
+        if self._run.error is not None:
+            # A cell that waited shows the message as its error, below the card.
+            return replace(card, error=str(self._run.error) if self._background else "")
+        if not self._run.is_done:
+            return card
+        result = self._run.result()
+        return replace(card, output=result.data, figures=figures(result.media), cost=result.cost)
+
+
+class _Shown:
+    """A bundle that shows itself."""
+
+    def __init__(self, content: dict[str, str]) -> None:
+        self._content = content
+
+    def _repr_mimebundle_(self, **_choice: object) -> dict[str, str]:
+        return self._content

@@ -1,0 +1,85 @@
+"""Whole files beside the notebook, for its previews to link to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbkit.display.card import Card
+    from nbkit.display.figure import Figure
+
+FOLDER = "nbkit_files"
+_PREFIX = 16
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
+# A browser would run what stands in these, with the notebook server as its origin.
+_ACTIVE = (
+    ".html",
+    ".htm",
+    ".xhtml",
+    ".shtml",
+    ".svg",
+    ".svgz",
+    ".xml",
+    ".xsl",
+    ".js",
+    ".mjs",
+    ".mht",
+    ".ipynb",
+)
+
+
+class Originals:
+    """Puts files into the folder `nbkit_files` of the notebook's folder, named by what is in them."""
+
+    def __init__(self, notebook_folder: Path) -> None:
+        self._folder = notebook_folder / FOLDER
+
+    def of(self, card: Card) -> Card:
+        """The card with every file linked to its original."""
+        steps = tuple(replace(step, figures=tuple(map(self.keep, step.figures))) for step in card.steps)
+        return replace(card, steps=steps, figures=tuple(map(self.keep, card.figures)))
+
+    def keep(self, figure: Figure) -> Figure:
+        """The figure with its original; as it was where there is no file, or the folder cannot be written."""
+        if figure.path is None:
+            return figure
+        try:
+            name = self._name(figure, figure.path)
+            self._place(figure.path, self._folder / name)
+        except OSError:
+            return figure
+        return replace(figure, original=quote(f"{FOLDER}/{name}"))
+
+    def _name(self, figure: Figure, path: Path) -> str:
+        digest = figure.sha256
+        if not digest:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        suffix = (path.suffix or PurePath(figure.name).suffix).lower()
+        if not _SUFFIX.fullmatch(suffix):
+            suffix = ""
+        return digest[:_PREFIX] + (f"{suffix}.txt" if suffix in _ACTIVE else suffix)
+
+    def _place(self, source: Path, target: Path) -> None:
+        if target.exists():
+            return
+        self._folder.mkdir(exist_ok=True)
+        with suppress(FileExistsError):
+            try:
+                os.link(source, target)
+            except FileExistsError:
+                raise
+            except OSError:  # another disk, or one that knows no links
+                unfinished = target.with_name(f"{target.name}.{os.getpid()}.part")
+                shutil.copyfile(source, unfinished)
+                unfinished.replace(target)
