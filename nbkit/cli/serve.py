@@ -1,0 +1,71 @@
+"""`nbkit serve`: the embedded server in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from nbkit.errors import NbkitError
+
+KEY_VARIABLE = "NBKIT_SERVER_KEY"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to a command line.
+
+    Args:
+        subparsers: What `argparse.ArgumentParser.add_subparsers` gave.
+    """
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "serve",
+        help="run the embedded server",
+        description="Serve fal's protocol on this machine, answered by models that run on its CPU.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=8188, help="port, 0 for any free one (default: %(default)s)"
+    )
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder for files")
+    parser.add_argument("--key", help=f"key that callers must show (better: the variable {KEY_VARIABLE})")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that compute at once")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer to this name besides loopback's",
+    )
+    # How a notebook's kernel starts it: with a pipe that ends with the kernel, however that ends.
+    parser.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until interrupted; gives the exit code."""
+    try:
+        from nbkit.server.host import Host
+        from nbkit.server.settings import Settings
+    except ModuleNotFoundError as error:
+        print(f"nbkit serve needs {error.name}: pip install 'nbkit-media[local]'", file=sys.stderr)
+        return 1
+    chosen = {
+        "host": options.host,
+        "port": options.port,
+        "data_dir": options.data_dir,
+        "key": options.key or os.environ.get(KEY_VARIABLE),
+        "workers": options.workers,
+        "allowed_hosts": tuple(options.allow_host),
+    }
+    try:
+        settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
+        host = Host(settings)
+    except (NbkitError, OSError) as error:
+        print(f"nbkit serve: {error}", file=sys.stderr)
+        return 1
+    if options.exit_with_parent:
+        host.stop_with_parent()
+    host.run(lambda url: print(f"nbkit server listening on {url}", flush=True))
+    return 0

@@ -1,0 +1,116 @@
+"""Who may call the server: hosts, keys and origins, checked before any route.
+
+A page in a browser can make the browser call loopback, and can let a name of its own point there. So the server
+answers only to names of this machine, and shows its answers only to pages of this machine, or to those that know
+the key.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import time
+import uuid
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse, Response
+
+from nbkit.model.address import is_loopback
+from nbkit.wire.fal.answers import REQUEST_ID_HEADER
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from nbkit.server.service import Service
+
+_HOST = re.compile(rb"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+_OPEN_PATHS = ("/health",)
+_SIGNED = re.compile(r"/cdn/(files|uploads)/[0-9a-f]{32}/")
+_METHODS = "GET, HEAD, POST, PUT, OPTIONS"
+
+
+class Access:
+    """Lets requests through to an app, or answers them itself."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._service = service
+        self._check_host = service.settings.on_loopback
+        self._hosts = frozenset(service.settings.allowed_hosts)
+        self._key = service.settings.key.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin", b"").decode("latin-1")
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                marked = MutableHeaders(scope=message)
+                marked.setdefault(REQUEST_ID_HEADER, str(uuid.uuid4()))
+                if origin:
+                    marked["access-control-allow-origin"] = origin
+                    marked["access-control-expose-headers"] = (
+                        "*, x-fal-request-id, x-fal-error-type, x-nbkit-stand-in"
+                    )
+                    marked.add_vary_header("Origin")
+            await send(message)
+
+        refusal = self._refusal(scope, headers, origin)
+        if refusal is not None:
+            await refusal(scope, receive, send_marked)
+        else:
+            await self._app(scope, receive, send_marked)
+
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes], origin: str) -> Response | None:
+        host = headers.get(b"host", b"")
+        if not _HOST.fullmatch(host):
+            return _sentence(400, "The Host header is missing or not a host name.")
+        name = urlsplit(f"//{host.decode()}").hostname or ""
+        if self._check_host and name not in self._hosts and not is_loopback(f"http://{host.decode()}"):
+            return _sentence(
+                421,
+                f"This server listens on loopback and answers to names of this machine only, not to {name!r}. "
+                f"Use http://127.0.0.1, or start it with --allow-host {name}.",
+            )
+        if origin and not self._key and not is_loopback(origin):
+            return _sentence(
+                403, f"Pages of {origin[:100]!r} may not call this server; start it with --key to let them."
+            )
+        if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+            return Response(status_code=204, headers=_preflight(headers))
+        if self._key and not self._knows_key(scope, headers):
+            return _sentence(401, "This server needs its key: send `Authorization: Key …`.")
+        return None
+
+    def _knows_key(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
+        path = scope["path"]
+        if path in _OPEN_PATHS or _SIGNED.match(path):
+            return True  # a file's address carries its own signature, which its route checks
+        _, _, shown = headers.get(b"authorization", b"").partition(b" ")
+        if hmac.compare_digest(shown.strip(), self._key):
+            return True
+        if path.startswith("/cdn/") and self._service.files.allows_token(
+            shown.decode("latin-1"), time.time()
+        ):
+            return True
+        tokens = parse_qs(scope["query_string"]).get(b"fal_jwt_token", [])
+        return any(hmac.compare_digest(token, self._key) for token in tokens)
+
+
+def _preflight(headers: dict[bytes, bytes]) -> dict[str, str]:
+    asked = headers.get(b"access-control-request-headers", b"").decode("latin-1")
+    return {
+        "access-control-allow-methods": _METHODS,
+        "access-control-allow-headers": asked,
+        "access-control-max-age": "600",
+    }
+
+
+def _sentence(status: int, detail: str) -> Response:
+    return JSONResponse({"detail": detail}, status)

@@ -1,0 +1,127 @@
+"""The server as an ASGI app: routes, and what becomes of errors."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+import nbkit
+from nbkit.errors import InputError
+from nbkit.server import openapi, queue_routes, run_routes, storage_routes
+from nbkit.server.access import Access
+from nbkit.server.catalogue import UnknownEndpoint
+from nbkit.server.dispatcher import QueueFull
+from nbkit.server.endpoints import own_endpoints
+from nbkit.server.replies import BadRequest, reply
+from nbkit.server.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from nbkit.server.catalogue import Catalogue
+    from nbkit.server.settings import Settings
+
+_FILE = "{signature}/{file_id}/{name}"
+
+
+def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starlette:
+    """Make the app.
+
+    Args:
+        settings: How it runs. Makes the data folder.
+        catalogue: Its endpoints, nbkit's own and stand-ins when not given.
+    """
+    service = Service(settings, catalogue or own_endpoints())
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        service.dispatcher.open()
+        try:
+            yield
+        finally:
+            await service.close()
+
+    app = Starlette(
+        routes=_routes(),
+        middleware=[Middleware(Access, service=service)],
+        lifespan=lifespan,
+        exception_handlers={
+            BadRequest: _bad_request,
+            UnknownEndpoint: _sentence(404),
+            QueueFull: _sentence(429),
+            InputError: _sentence(422),
+            HTTPException: _http,
+            Exception: _unforeseen,
+        },
+    )
+    app.state.service = service
+    return app
+
+
+def _routes() -> list[Route]:
+    files, storage = "/cdn/files", "/rest/storage"
+    return [
+        Route("/queue/{path:path}", queue_routes.queue, methods=["GET", "POST", "PUT"]),
+        Route("/run/{path:path}", run_routes.run, methods=["POST"]),
+        Route("/health", _health),
+        Route(f"{files}/upload", storage_routes.upload, methods=["POST"]),
+        Route(f"{files}/upload/multipart", storage_routes.begin_parts, methods=["POST"]),
+        Route(f"{files}/{_FILE}", storage_routes.download),
+        Route(
+            f"{files}/{_FILE}/multipart/{{upload_id}}/complete",
+            storage_routes.complete_parts,
+            methods=["POST"],
+        ),
+        Route(
+            f"{files}/{_FILE}/multipart/{{upload_id}}/{{number:int}}",
+            storage_routes.put_part,
+            methods=["PUT"],
+        ),
+        Route(f"/cdn/uploads/{_FILE}", storage_routes.put_whole, methods=["PUT"]),
+        Route(f"/cdn/uploads/{_FILE}/complete", storage_routes.complete_parts, methods=["POST"]),
+        Route(f"/cdn/uploads/{_FILE}/{{number:int}}", storage_routes.put_part, methods=["PUT"]),
+        Route(f"{storage}/auth/token", storage_routes.token, methods=["POST"]),
+        Route(f"{storage}/upload/initiate", storage_routes.initiate, methods=["POST"]),
+        Route(f"{storage}/upload/initiate-multipart", storage_routes.initiate, methods=["POST"]),
+        Route("/openapi.json", openapi.openapi),
+        Route("/api/openapi/queue/openapi.json", openapi.openapi),
+        Route("/api/v1/models", openapi.models),
+    ]
+
+
+async def _health(_request: Request) -> Response:
+    return reply({"status": "ok", "version": nbkit.__version__})
+
+
+async def _bad_request(_request: Request, error: Exception) -> Response:
+    return reply({"detail": str(error)}, cast("BadRequest", error).status)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    problem = cast("HTTPException", error)
+    detail = problem.detail
+    if problem.status_code == 404:  # noqa: PLR2004
+        detail = f"There is nothing at {request.url.path[:200]!r}: see /queue, /run, /rest, /cdn and /openapi.json."
+    answer = reply({"detail": detail}, problem.status_code)
+    answer.headers.update(problem.headers or {})
+    return answer
+
+
+async def _unforeseen(_request: Request, error: Exception) -> Response:
+    detail = f"Internal Server Error: {type(error).__name__}"
+    return reply({"detail": detail, "error_type": "internal_error"}, 500)
+
+
+def _sentence(status: int) -> Any:
+    async def handler(_request: Request, error: Exception) -> Response:
+        return reply({"detail": str(error)}, status)
+
+    return handler

@@ -1,0 +1,86 @@
+"""The endpoints that a server answers, and how to find one."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbkit.errors import ConfigError, InputError
+from nbkit.model.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from nbkit.wire.fal.graph import Graph
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One endpoint: what it takes, what it gives and what computes it.
+
+    Attributes:
+        id: The endpoint's id.
+        title: Its name for people.
+        description: What it does, in a sentence or two.
+        category: fal's word for its kind (`text-to-image`, `image-to-image`).
+        input: JSON Schema of its input.
+        output: JSON Schema of its output. What a model gives beyond it is dropped.
+        model: Dotted path of the function that computes it (`package.module:function`), or an empty string
+            for a workflow.
+        graph: Its steps, for a workflow.
+        stand_in: The local model that answers in place of the real endpoint, an empty string where the
+            endpoint is nbkit's own.
+    """
+
+    id: str
+    title: str
+    description: str
+    category: str
+    input: dict[str, Any]
+    output: dict[str, Any]
+    model: str = ""
+    graph: Graph | None = None
+    stand_in: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.model) == bool(self.graph):
+            raise ConfigError(f"endpoint {self.id} needs either a model or a graph")
+
+
+class UnknownEndpoint(InputError):
+    """An endpoint that is not here; the message names the nearest that are."""
+
+
+class Catalogue:
+    """A set of endpoints by id."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._entries = {entry.id: entry for entry in entries}
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def find(self, name: str) -> Entry:
+        """The entry of an id as it stands in an address; slashes at its ends do not matter.
+
+        Raises:
+            UnknownEndpoint: There is none.
+        """
+        try:
+            return self._entries[str(Endpoint.parse(name))]
+        except (InputError, KeyError):
+            nearest = ", ".join(self._nearest(name))
+            raise UnknownEndpoint(
+                f"Endpoint {name[:120]!r} is not served on this machine. The nearest here: {nearest}.",
+                field="endpoint",
+            ) from None
+
+    def _nearest(self, name: str) -> tuple[str, ...]:
+        close = difflib.get_close_matches(name[:120], self._entries, n=3, cutoff=0.5)
+        return tuple(
+            close or [known for known in self._entries if known.startswith("local/")] or self._entries
+        )

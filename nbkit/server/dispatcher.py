@@ -1,0 +1,225 @@
+"""Who computes what, and when: the queue, the workers, cancels and time limits."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nbkit.errors import InputError
+from nbkit.server.runs import Outcome, Run
+from nbkit.server.validation import problems, with_defaults
+from nbkit.server.workers import WorkerProcess
+from nbkit.wire.fal.answers import IN_QUEUE
+
+if TYPE_CHECKING:
+    from nbkit.server.catalogue import Entry
+    from nbkit.server.frames import Message
+    from nbkit.server.runs import RunStore
+    from nbkit.server.settings import Settings
+
+DIRECT, NORMAL, LOW = 0, 1, 2
+
+
+class QueueFull(InputError):
+    """More requests wait than may."""
+
+
+class Dispatcher:
+    """Takes runs in and sees each to its end."""
+
+    def __init__(self, settings: Settings, store: RunStore) -> None:
+        self._settings = settings
+        self._store = store
+        self._waiting: tuple[list[_Ticket], ...] = ([], [], [])
+        self._idle = [WorkerProcess(settings.data_dir) for _ in range(settings.workers)]
+        self._computing: dict[str, _Computation] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def open(self) -> None:
+        """Get one worker ready, so that the first request does not wait for Python to start."""
+        worker = self._idle.pop()
+        self._spawn(self._warm_up(worker))
+
+    def submit(self, run: Run, entry: Entry, *, start_timeout: float | None = None) -> None:
+        """Queue a run.
+
+        Its input is checked now, and a bad one ends it at once, so that it need not wait for a worker.
+
+        Args:
+            run: The run.
+            entry: What computes it.
+            start_timeout: Seconds within which it has to start.
+
+        Raises:
+            QueueFull: Too many wait already.
+        """
+        if self.queue_length() >= self._settings.max_queued:
+            raise QueueFull(f"{self._settings.max_queued} requests wait already")
+        self._store.add(run)
+        given = with_defaults(run.input, entry.input)
+        if detail := problems(given, entry.input):
+            self.finish(run, Outcome.refused(detail))
+            return
+        run.input = given
+        ticket = _Ticket(run, entry)
+        self._waiting[run.priority].append(ticket)
+        run.position = sum(map(len, self._waiting[: run.priority + 1])) - 1
+        if any(self._waiting[run.priority + 1 :]):
+            self._renumber()
+        if start_timeout is not None:
+            loop = asyncio.get_running_loop()
+            ticket.timer = loop.call_later(start_timeout, self._expire, run, start_timeout)
+        self._next()
+
+    def queue_length(self, app: str = "") -> int:
+        """How many requests wait, for one app or altogether."""
+        if not app:
+            return sum(map(len, self._waiting))
+        return sum(ticket.run.app == app for queue in self._waiting for ticket in queue)
+
+    def cancel(self, run: Run) -> bool:
+        """Cancel a run that is not over; tells whether it was still waiting."""
+        if run.state == IN_QUEUE and self._withdraw(run):
+            self.finish(run, Outcome.cancelled())
+            return True
+        if (computation := self._computing.get(run.id)) and not computation.cancelled:
+            computation.cancelled = True
+            self._spawn(self._stop(computation))
+        return False
+
+    def finish(self, run: Run, outcome: Outcome) -> None:
+        """End a run."""
+        if not run.over:
+            run.finish(outcome)
+            self._store.finished(run)
+
+    async def close(self) -> None:
+        """End every run and every worker."""
+        self._closed = True
+        for run in self._store.unfinished():
+            self._withdraw(run)
+            self.finish(run, Outcome.failed(503, "The server was stopped", "runner_disconnected"))
+        workers = [computation.worker for computation in self._computing.values()]
+        await asyncio.gather(*(worker.end() for worker in [*workers, *self._idle]))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)  # the loop itself keeps only a weak reference
+        task.add_done_callback(self._tasks.discard)
+
+    async def _warm_up(self, worker: WorkerProcess) -> None:
+        try:
+            await worker.warm_up()
+        finally:
+            self._idle.append(worker)
+        if self._closed:
+            await worker.end()
+        self._next()
+
+    def _next(self) -> None:
+        """Give waiting runs to idle workers."""
+        started = False
+        while self._idle and not self._closed and (ticket := self._pop()):
+            computation = _Computation(ticket, self._idle.pop())
+            self._computing[ticket.run.id] = computation
+            ticket.run.start()
+            self._spawn(self._compute(computation))
+            started = True
+        if started:
+            self._renumber()
+
+    def _renumber(self) -> None:
+        """Tell those who wait how many are ahead of them now."""
+        for position, ticket in enumerate(ticket for queue in self._waiting for ticket in queue):
+            ticket.run.move(position)
+
+    def _pop(self) -> _Ticket | None:
+        ticket = next((queue.pop(0) for queue in self._waiting if queue), None)
+        if ticket and ticket.timer:
+            ticket.timer.cancel()
+        return ticket
+
+    async def _compute(self, computation: _Computation) -> None:
+        run, worker = computation.ticket.run, computation.worker
+        if run.stand_in:
+            run.log(f"stand-in: {run.stand_in} on this machine answers for {run.endpoint}")
+        outcome = Outcome.failed(500, "The server broke off the computation", "internal_error")
+        try:
+            outcome = await worker.compute(
+                computation.ticket.order(), partial(_note, run), time_limit=self._settings.time_limit
+            )
+        finally:
+            computation.done.set()
+            del self._computing[run.id]
+            # A model that finished in spite of its cancel has a result, and fal gives it too.
+            stopped = computation.cancelled and not outcome.ok
+            self.finish(run, Outcome.cancelled() if stopped else outcome)
+            self._idle.append(worker)
+            self._next()
+
+    async def _stop(self, computation: _Computation) -> None:
+        """Ask the model to stop, and end its process where it does not."""
+        await computation.worker.cancel()
+        try:
+            async with asyncio.timeout(self._settings.cancel_grace):
+                await computation.done.wait()
+        except TimeoutError:
+            await computation.worker.end()
+
+    def _expire(self, run: Run, seconds: float) -> None:
+        if self._withdraw(run):
+            self.finish(run, Outcome.start_timeout(seconds))
+
+    def _withdraw(self, run: Run) -> bool:
+        """Take a run out of the queue; tells whether it was in it."""
+        queue = self._waiting[run.priority]
+        ticket = next((ticket for ticket in queue if ticket.run is run), None)
+        if ticket is None:
+            return False
+        queue.remove(ticket)
+        if ticket.timer:
+            ticket.timer.cancel()
+        self._renumber()
+        return True
+
+
+class _Ticket:
+    """A place in the queue."""
+
+    def __init__(self, run: Run, entry: Entry) -> None:
+        self.run = run
+        self.entry = entry
+        self.timer: asyncio.TimerHandle | None = None
+
+    def order(self) -> Message:
+        """What the worker is told."""
+        return {
+            "endpoint": self.run.endpoint,
+            "model": self.entry.model,
+            "input": self.run.input,
+            "keep": list(self.entry.output.get("properties", ())),
+            "previews": self.run.feed is not None,
+        }
+
+
+class _Computation:
+    """A run that a worker computes."""
+
+    def __init__(self, ticket: _Ticket, worker: WorkerProcess) -> None:
+        self.ticket = ticket
+        self.worker = worker
+        self.cancelled = False
+        self.done = asyncio.Event()
+
+
+def _note(run: Run, message: Message) -> None:
+    """Take what a model says while it computes."""
+    if "log" in message:
+        run.log(message["log"], message["level"])
+    else:
+        run.emit({"partial": True, **message})

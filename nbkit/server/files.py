@@ -1,0 +1,147 @@
+"""Files that the server keeps: uploads and outputs, each behind an address that nobody can guess.
+
+A file is two entries of one folder, `<id>` and `<id>.json`. What clients call it stands only in the latter, so no
+name from outside ever becomes part of a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_TYPE = re.compile(r"[\w.+-]{1,80}/[\w.+-]{1,80}(; ?[\w-]{1,40}=[\w.\"-]{1,80})*", re.ASCII)
+_LONGEST_NAME = 120
+_OCTETS = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file.
+
+    Attributes:
+        id: 32 hexadecimal digits.
+        name: What people call it; safe as the last part of an address.
+        content_type: MIME type.
+    """
+
+    id: str
+    name: str
+    content_type: str
+
+    @classmethod
+    def new(cls, name: str, content_type: str) -> StoredFile:
+        """A file to be: with a new id, its name and type made safe."""
+        clean = re.sub(r"[^\w.\-]+", "_", name.replace("\\", "/").rpartition("/")[2]).strip("._")
+        kind = content_type.strip()
+        return cls(
+            secrets.token_hex(16),
+            clean[-_LONGEST_NAME:] or "file",
+            kind if _TYPE.fullmatch(kind) else _OCTETS,
+        )
+
+
+class FileStore:
+    """The files below one folder. Several processes may use it at once.
+
+    Attributes:
+        mark: What stands in a model's output in place of the address of the files, until it is known by which
+            address the client reaches the server. Nobody outside can write it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._files = folder / "files"
+        self._parts = folder / "parts"
+        self._files.mkdir(parents=True, exist_ok=True)
+        self._parts.mkdir(parents=True, exist_ok=True)
+        self._secret = _secret(folder / "secret")
+        self.mark = f"nbkit-file:{self._sign('mark', '')}/"
+
+    def path(self, file_id: str) -> Path | None:
+        """Where a file's bytes are, whether they exist or not; None for what is not an id."""
+        return self._files / file_id if _ID.fullmatch(file_id) else None
+
+    def part(self, file_id: str, number: int) -> Path | None:
+        """Where one part of a file that comes in parts is; None for what is not an id."""
+        return self._parts / f"{file_id}.{number}" if _ID.fullmatch(file_id) else None
+
+    def parts(self, file_id: str) -> list[Path]:
+        """All parts that have come of a file."""
+        return sorted(self._parts.glob(f"{file_id}.*")) if _ID.fullmatch(file_id) else []
+
+    def draft(self) -> Path:
+        """A new path for bytes that are on their way in."""
+        return self._parts / f"draft-{secrets.token_hex(8)}"
+
+    def describe(self, file: StoredFile) -> None:
+        """Write down what a file is called and which type it has."""
+        (self._files / f"{file.id}.json").write_text(json.dumps(asdict(file)), "utf-8")
+
+    def put(self, file: StoredFile, content: bytes | Path) -> None:
+        """Keep bytes, or move a finished draft here."""
+        draft = content if not isinstance(content, bytes) else self.draft()
+        if isinstance(content, bytes):
+            draft.write_bytes(content)
+        self.describe(file)
+        os.replace(draft, self._files / file.id)  # noqa: PTH105 - Path.replace, said plainly: it is atomic
+
+    def find(self, file_id: str) -> StoredFile | None:
+        """What a file is called; None where there is none, or only a promise of one."""
+        path = self.path(file_id)
+        if path is None or path.is_symlink() or not path.is_file():
+            return None
+        return self.promised(file_id)
+
+    def promised(self, file_id: str) -> StoredFile | None:
+        """What a file that has an address will be called, whether its bytes have come or not."""
+        path = self.path(file_id)
+        if path is None:
+            return None
+        try:
+            facts = json.loads(path.with_suffix(".json").read_text("utf-8"))
+            return StoredFile(file_id, str(facts["name"]), str(facts["content_type"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def address(self, file: StoredFile, *, purpose: str = "get") -> str:
+        """The end of a file's address: signature, id and name, as allows one purpose (`get`, `put`)."""
+        return f"{self._sign(purpose, file.id)}/{file.id}/{quote(file.name)}"
+
+    def allows(self, signature: str, file_id: str, *, purpose: str = "get") -> bool:
+        """Whether a signature was made here for a file and purpose."""
+        return hmac.compare_digest(signature.encode(), self._sign(purpose, file_id).encode())
+
+    def token(self, expires: int) -> str:
+        """A token to upload with until a moment, in seconds since 1970."""
+        return f"{expires}.{self._sign('token', str(expires))}"
+
+    def allows_token(self, token: str, now: float) -> bool:
+        """Whether a token was made here and has not expired."""
+        expires, _, signature = token.partition(".")
+        return self.allows(signature, expires, purpose="token") and float(expires) > now
+
+    def _sign(self, purpose: str, subject: str) -> str:
+        message = f"{purpose}:{subject}".encode()
+        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()[:32]
+
+
+def _secret(path: Path) -> bytes:
+    """The secret of a folder, made when it is first needed and readable by its owner alone."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    secret = secrets.token_bytes(32)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret)
+    return secret

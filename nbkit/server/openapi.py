@@ -1,0 +1,106 @@
+"""The catalogue as documents: the OpenAPI description of one endpoint, and the list of all.
+
+Facts: fal docs, "Custom workflow UI" (`/api/openapi/queue/openapi.json`), and fal's platform API (`/v1/models`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbkit.model.endpoint import Endpoint
+from nbkit.server.replies import BadRequest, origin_of, reply, service_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from nbkit.server.catalogue import Entry
+
+_STATUS: dict[str, Any] = {
+    "type": "object",
+    "title": "QueueStatus",
+    "properties": {
+        "status": {"type": "string", "enum": ["IN_QUEUE", "IN_PROGRESS", "COMPLETED"]},
+        "request_id": {"type": "string"},
+        "response_url": {"type": "string"},
+        "status_url": {"type": "string"},
+        "cancel_url": {"type": "string"},
+        "queue_position": {"type": "integer"},
+        "logs": {"type": "array", "items": {"type": "object"}, "nullable": True},
+        "metrics": {"type": "object"},
+    },
+    "required": ["status", "request_id"],
+}
+
+
+async def openapi(request: Request) -> Response:
+    """Describe one endpoint (`GET /openapi.json?endpoint_id=…`)."""
+    name = request.query_params.get("endpoint_id", "")
+    if not name:
+        raise BadRequest(400, "Say which endpoint: /openapi.json?endpoint_id=local/collage")
+    return reply(describe(service_of(request).catalogue.find(name), origin_of(request)))
+
+
+async def models(request: Request) -> Response:
+    """List the endpoints (`GET /api/v1/models`)."""
+    listed = [
+        {
+            "endpoint_id": entry.id,
+            "metadata": {
+                "display_name": entry.title,
+                "category": entry.category,
+                "description": entry.description,
+                "status": "active",
+                "stand_in": entry.stand_in or None,
+            },
+        }
+        for entry in service_of(request).catalogue
+    ]
+    return reply({"models": listed, "next_cursor": None, "has_more": False})
+
+
+def describe(entry: Entry, origin: str) -> dict[str, Any]:
+    """The OpenAPI document of an endpoint.
+
+    Args:
+        entry: The endpoint.
+        origin: The server's address, as the client calls it.
+    """
+    given, gives = (
+        f"#/components/schemas/{entry.input['title']}",
+        f"#/components/schemas/{entry.output['title']}",
+    )
+    request = f"/{Endpoint.parse(entry.id).app}/requests/{{request_id}}"
+    metadata = {"endpointId": entry.id, "category": entry.category, "standIn": entry.stand_in or None}
+    body = {"required": True, "content": {"application/json": {"schema": {"$ref": given}}}}
+    status = _answers("#/components/schemas/QueueStatus")
+    about = [{"name": "request_id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    return {
+        "openapi": "3.0.4",
+        "info": {
+            "title": entry.title,
+            "version": "1.0.0",
+            "description": entry.description,
+            "x-fal-metadata": metadata,
+        },
+        "servers": [{"url": f"{origin}/queue"}],
+        "components": {
+            "schemas": {
+                entry.input["title"]: entry.input,
+                entry.output["title"]: entry.output,
+                "QueueStatus": _STATUS,
+            },
+            "securitySchemes": {"apiKeyAuth": {"type": "apiKey", "in": "header", "name": "Authorization"}},
+        },
+        "security": [{"apiKeyAuth": []}],
+        "paths": {
+            f"/{entry.id}": {"post": {"requestBody": body, "responses": status}},
+            request: {"get": {"parameters": about, "responses": _answers(gives)}},
+            f"{request}/status": {"get": {"parameters": about, "responses": status}},
+            f"{request}/cancel": {"put": {"parameters": about, "responses": status}},
+        },
+    }
+
+
+def _answers(reference: str) -> dict[str, Any]:
+    return {"200": {"description": "OK", "content": {"application/json": {"schema": {"$ref": reference}}}}}

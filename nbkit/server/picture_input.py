@@ -1,0 +1,153 @@
+"""Pictures that an input names: fetched, checked from their head and decoded, inside a worker.
+
+Facts: fal docs, "Errors": `file_download_error`, `file_too_large`, `image_load_error` and `image_too_large` are 422
+entries of single fields.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+from nbkit.errors import InputError
+from nbkit.model.address import is_loopback
+
+if TYPE_CHECKING:
+    import httpx
+    from PIL import Image
+
+    from nbkit.server.files import FileStore
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+MAX_BYTES = 50 * 2**20
+MAX_SIDE = 8192  # pixels
+MAX_PIXELS = 36_000_000
+FETCH_SECONDS = 20.0
+MAX_REDIRECTS = 5
+
+
+class FieldRefused(InputError):
+    """One field of an input cannot be used.
+
+    Attributes:
+        kind: fal's word for why.
+        context: The limit that was passed.
+    """
+
+    def __init__(self, message: str, *, field: str, kind: str, context: dict[str, Any] | None = None) -> None:
+        super().__init__(message, field=field)
+        self.kind = kind
+        self.context = context or {}
+
+
+def load_picture(url: str, field: str, files: FileStore) -> Image.Image:
+    """Get and decode the picture that an input field names.
+
+    Args:
+        url: A data URI, an address of one of this server's files, or any http(s) address.
+        field: The field's name, for errors.
+        files: The server's files.
+
+    Raises:
+        FieldRefused: It cannot be had, is no picture, or is too large.
+    """
+    return _decode(_content(url, field, files), field)
+
+
+def _content(url: str, field: str, files: FileStore) -> bytes:
+    scheme = url.partition(":")[0].lower()
+    if scheme == "data":
+        return _from_data_uri(url, field)
+    own = _own_file(url, files)
+    if own is not None:
+        return own
+    if scheme not in ("http", "https"):
+        raise _unreachable(
+            url, f"{scheme[:20]!r} is not a scheme that can be fetched; use https or a data URI", field
+        )
+    return _fetch(url, field)
+
+
+def _from_data_uri(url: str, field: str) -> bytes:
+    head, comma, body = url.partition(",")
+    if not comma:
+        raise FieldRefused("The data URI has no data", field=field, kind="image_load_error")
+    if not head.endswith(";base64"):
+        return unquote_to_bytes(body)
+    try:
+        return base64.b64decode(body, validate=False)
+    except (binascii.Error, ValueError) as error:
+        raise FieldRefused("The data URI is not base64", field=field, kind="image_load_error") from error
+
+
+def _own_file(url: str, files: FileStore) -> bytes | None:
+    """The bytes of one of our own files, read from the disk whatever host its address names."""
+    *_, signature, file_id, _name = ["", "", *urlsplit(url).path.split("/")]
+    if not files.allows(unquote(signature), file_id):
+        return None
+    path = files.path(file_id)
+    return path.read_bytes() if path and files.find(file_id) else None
+
+
+def _fetch(url: str, field: str) -> bytes:
+    """Fetch an address, within the bounds on bytes, time and redirects."""
+    import httpx
+
+    # A proxy that is meant for the outside cannot reach this machine's own addresses.
+    client = httpx.Client(
+        follow_redirects=True, max_redirects=MAX_REDIRECTS, timeout=10, trust_env=not is_loopback(url)
+    )
+    deadline = time.monotonic() + FETCH_SECONDS
+    try:
+        with client, client.stream("GET", url) as answer:
+            if answer.is_error:
+                raise _unreachable(url, f"HTTP {answer.status_code}", field)
+            return _body(answer, url, field, deadline)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise _unreachable(url, str(error) or type(error).__name__, field) from error
+
+
+def _body(answer: httpx.Response, url: str, field: str, deadline: float) -> bytes:
+    content = bytearray()
+    for chunk in answer.iter_bytes():
+        content += chunk
+        if len(content) > MAX_BYTES:
+            message = f"The file at {url[:200]} is larger than {MAX_BYTES // 2**20} MiB"
+            raise FieldRefused(message, field=field, kind="file_too_large", context={"max_size": MAX_BYTES})
+        if time.monotonic() > deadline:
+            raise _unreachable(url, f"it took longer than {FETCH_SECONDS:.0f} s", field)
+    return bytes(content)
+
+
+def _unreachable(url: str, reason: str, field: str) -> FieldRefused:
+    message = f"Failed to download the file at {url[:200]}: {reason[:300]}"
+    return FieldRefused(message, field=field, kind="file_download_error")
+
+
+def _decode(content: bytes, field: str) -> Image.Image:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    Image.MAX_IMAGE_PIXELS = None  # the size is judged below, from the head, before anything is decoded
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            width, height = picture.size
+            if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+                raise FieldRefused(
+                    f"The picture has {width}×{height} pixels; at most {MAX_SIDE} a side "
+                    f"and {MAX_PIXELS // 10**6} million in all can be worked on",
+                    field=field,
+                    kind="image_too_large",
+                    context={"max_width": MAX_SIDE, "max_height": MAX_SIDE},
+                )
+            picture.load()
+            return ImageOps.exif_transpose(picture)
+    except UnidentifiedImageError as error:
+        message = f"This is not a picture; these formats are: {', '.join(FORMATS)}"
+        raise FieldRefused(message, field=field, kind="image_load_error") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        message = f"The picture cannot be decoded: {str(error)[:200]}"
+        raise FieldRefused(message, field=field, kind="image_load_error") from error

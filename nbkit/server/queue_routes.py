@@ -1,0 +1,146 @@
+"""`/queue/…`: submit, status, status stream, result and cancel (fal docs: "Queue API").
+
+Status, result and cancel addresses hold the app's id without its sub-path; with it, with a slash at the end, and
+with `/response` behind the request id they are taken too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from nbkit.server.dispatcher import LOW, NORMAL
+from nbkit.server.replies import (
+    BadRequest,
+    EventStream,
+    origin_of,
+    read_json,
+    reply,
+    reply_outcome,
+    service_of,
+)
+from nbkit.wire.fal.answers import (
+    ALREADY_COMPLETED,
+    CANCELLATION_REQUESTED,
+    CANCELLED_IN_QUEUE,
+    NOT_FOUND,
+    STILL_IN_PROGRESS,
+    RequestUrls,
+    submitted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from nbkit.server.runs import Run
+
+_ABOUT = re.compile(
+    r"(?P<app>.+)/requests/(?P<id>[^/]+)(?:/(?P<verb>status|status/stream|cancel|response))?/*"
+)
+_MIN_START_TIMEOUT = 0.1  # seconds; the least that fal takes
+
+
+async def queue(request: Request) -> Response:
+    """Answer anything below `/queue/`."""
+    path = request.path_params["path"]
+    about = _ABOUT.fullmatch(path)
+    if about is None:
+        if request.method != "POST":
+            raise BadRequest(405, "An endpoint of the queue takes POST.")
+        return await _submit(request, path)
+    run = service_of(request).store.get(about["id"])
+    if run is None or not _belongs(about["app"], run):
+        return reply(NOT_FOUND, 404)
+    verb = about["verb"] or "response"
+    if (request.method == "PUT") != (verb == "cancel"):
+        raise BadRequest(405, "Cancel takes PUT, everything else about a request takes GET.")
+    return _VERBS[verb](request, run)
+
+
+def start_timeout(request: Request) -> float | None:
+    """The seconds within which a request has to start, None where its caller does not say.
+
+    Raises:
+        BadRequest: They are no number, or fewer than 0.1.
+    """
+    headers = request.headers
+    text = headers.get("x-fal-request-start-timeout") or headers.get("x-fal-request-timeout")
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not _MIN_START_TIMEOUT <= seconds < float("inf"):
+        raise BadRequest(
+            400, f"X-Fal-Request-Timeout is {text[:40]!r}; it takes seconds, at least {_MIN_START_TIMEOUT}."
+        )
+    return seconds
+
+
+async def _submit(request: Request, name: str) -> Response:
+    service = service_of(request)
+    given = await read_json(request)
+    limit = request.query_params.get("fal_max_queue_length", "")
+    if limit.isdecimal() and service.dispatcher.queue_length(service.app_of(name)) > int(limit):
+        body = {
+            "detail": f"More than {limit} requests wait for {name}.",
+            "error_type": "concurrent_requests_limit",
+        }
+        return reply(body, 429)
+    low = request.headers.get("x-fal-queue-priority", "").lower() == "low"
+    run = service.begin(name, given, priority=LOW if low else NORMAL, start_timeout=start_timeout(request))
+    urls = RequestUrls.of(_queue_url(request), run.app, run.id)
+    return reply(submitted(run.id, urls, run.position), run=run)
+
+
+def _status(request: Request, run: Run) -> Response:
+    logs = run.logs if _wants_logs(request) else None
+    return reply(run.status(_queue_url(request), logs), 200 if run.over else 202, run=run)
+
+
+def _status_stream(request: Request, run: Run) -> Response:
+    keep_alive = service_of(request).settings.keep_alive
+    return EventStream(request, _statuses(request, run), run=run, keep_alive=keep_alive)
+
+
+async def _statuses(request: Request, run: Run) -> AsyncGenerator[dict[str, Any], None]:
+    """A status at every change, each with the log entries since the one before, up to `COMPLETED`."""
+    url, wants_logs, told = _queue_url(request), _wants_logs(request), 0
+    while True:
+        seen, logs = run.version, run.logs[told:]
+        told += len(logs)
+        yield run.status(url, logs if wants_logs else None)
+        if run.over:
+            return
+        await run.change(seen)
+
+
+def _result(request: Request, run: Run) -> Response:
+    return reply_outcome(request, run) if run.over else reply(STILL_IN_PROGRESS, 400, run=run)
+
+
+def _cancel(request: Request, run: Run) -> Response:
+    if run.over:
+        return reply(ALREADY_COMPLETED, 400, run=run)
+    waiting = service_of(request).cancel(run)
+    return reply(CANCELLED_IN_QUEUE, 200, run=run) if waiting else reply(CANCELLATION_REQUESTED, 202, run=run)
+
+
+_VERBS = {"response": _result, "status": _status, "status/stream": _status_stream, "cancel": _cancel}
+
+
+def _belongs(app: str, run: Run) -> bool:
+    app = app.strip("/")
+    return app == run.app or app.startswith(f"{run.app}/")
+
+
+def _queue_url(request: Request) -> str:
+    return f"{origin_of(request)}/queue"
+
+
+def _wants_logs(request: Request) -> bool:
+    return request.query_params.get("logs", "").lower() in ("1", "true", "yes")

@@ -1,0 +1,164 @@
+"""Reading requests and writing answers: what all routes share."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from starlette.responses import Response
+
+from nbkit.errors import ServerError
+from nbkit.wire.fal.answers import REQUEST_ID_HEADER
+from nbkit.wire.fal.queue import STAND_IN_HEADER
+from nbkit.wire.sse import KEEP_ALIVE, encode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from nbkit.server.runs import Run
+    from nbkit.server.service import Service
+
+_STREAM_HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",  # else a proxy in front holds events back
+}
+
+
+class BadRequest(ServerError):
+    """A request that cannot be read.
+
+    Attributes:
+        status: HTTP status code of the answer.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def service_of(request: Request) -> Service:
+    """The service behind the app."""
+    service: Service = request.app.state.service
+    return service
+
+
+def origin_of(request: Request) -> str:
+    """Scheme and host as the client calls this server. Behind a TLS front the scheme is that of the front."""
+    return f"{request.scope['scheme']}://{request.headers['host']}"
+
+
+def reply(body: Any, status: int = 200, *, run: Run | None = None) -> Response:
+    """A JSON answer, about a run where there is one."""
+    content = json.dumps(body, separators=(",", ":")).encode("ascii")
+    return Response(content, status, headers_about(run), media_type="application/json")
+
+
+def headers_about(run: Run | None) -> dict[str, str]:
+    """The headers that every answer about a run carries."""
+    if run is None:
+        return {}
+    marked = {STAND_IN_HEADER: run.stand_in} if run.stand_in else {}
+    return {REQUEST_ID_HEADER: run.id, **marked}
+
+
+def reply_outcome(request: Request, run: Run) -> Response:
+    """The answer that a finished run's result is."""
+    outcome = run.outcome
+    if outcome is None:
+        raise ServerError(f"request {run.id} is not over")
+    headers = {**headers_about(run), **outcome.headers}
+    return Response(
+        with_addresses(request, outcome.body), outcome.status, headers, media_type="application/json"
+    )
+
+
+def with_addresses(request: Request, content: bytes) -> bytes:
+    """Put the address by which this client reaches the server in place of the files' mark."""
+    mark = service_of(request).files.mark.encode("ascii")
+    return content.replace(mark, f"{origin_of(request)}/cdn/files/".encode("ascii"))
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The body: a JSON object, or nothing for an empty one.
+
+    Raises:
+        BadRequest: It is too large, no JSON, or no object.
+    """
+    limit = service_of(request).settings.max_json_bytes
+    content = bytearray()
+    async for chunk in request.stream():
+        if len(content) <= limit:
+            content += chunk  # what is too long is read to its end, else the client would not read the answer
+    if len(content) > limit:
+        raise BadRequest(
+            413, f"The body is larger than {limit // 2**20} MiB; upload files instead of sending them inline."
+        )
+    try:
+        body = json.loads(content, parse_constant=_refuse_constant) if content.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(422, f"The body is not JSON: {str(error)[:200]}") from error
+    if not isinstance(body, dict):
+        raise BadRequest(422, f"The body is not a JSON object but {type(body).__name__}.")
+    return body
+
+
+class EventStream(Response):
+    """Server-sent events, with comments in long silences, until the events or the client end."""
+
+    def __init__(
+        self, request: Request, events: AsyncGenerator[dict[str, Any], None], *, run: Run, keep_alive: float
+    ) -> None:
+        super().__init__(headers={**headers_about(run), **_STREAM_HEADERS})
+        del self.headers["content-length"]
+        self._request = request
+        self._events = events
+        self._keep_alive = keep_alive
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send, and stop at once when the client has gone."""
+        del scope
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        tasks = {asyncio.ensure_future(self._pump(send)), asyncio.ensure_future(gone(receive))}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._events.aclose()
+
+    async def _pump(self, send: Send) -> None:
+        upcoming: asyncio.Future[Any] | None = None
+        try:
+            while True:
+                upcoming = upcoming or asyncio.ensure_future(anext(self._events, None))
+                await asyncio.wait({upcoming}, timeout=self._keep_alive)
+                content = KEEP_ALIVE
+                if upcoming.done():
+                    event, upcoming = upcoming.result(), None
+                    if event is None:
+                        break
+                    content = with_addresses(self._request, encode(event))
+                await send({"type": "http.response.body", "body": content, "more_body": True})
+        finally:
+            if upcoming is not None:
+                upcoming.cancel()
+                await asyncio.gather(upcoming, return_exceptions=True)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def gone(receive: Receive) -> None:
+    """Wait until the client has closed its connection. The body must have been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

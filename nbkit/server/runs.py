@@ -1,0 +1,255 @@
+"""Requests in flight and over, and the store that keeps them for those who ask again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nbkit.wire.fal.answers import (
+    BILLABLE_UNITS_HEADER,
+    CANCELLED,
+    COMPLETED,
+    ERROR_TYPE_HEADER,
+    IN_PROGRESS,
+    IN_QUEUE,
+    TIMEOUT_TYPE_HEADER,
+    RequestUrls,
+    error_summary,
+    status,
+)
+
+if TYPE_CHECKING:
+    from nbkit.server.settings import Settings
+
+UNPROCESSABLE = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a request ended: the answer that its result is.
+
+    Attributes:
+        status: HTTP status code.
+        body: JSON, with the files' mark in place of this server's address.
+        headers: Besides the usual ones.
+    """
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, status: int, body: Any, **headers: str) -> Outcome:
+        """One made by the server itself. Names of headers are written with underscores."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return cls(status, json.dumps(body, separators=(",", ":")).encode("ascii"), named)
+
+    @classmethod
+    def refused(cls, detail: list[dict[str, Any]]) -> Outcome:
+        """The input is not valid. Nothing was computed, so nothing is billed."""
+        return cls.of(UNPROCESSABLE, {"detail": detail}, x_fal_billable_units="0")
+
+    @classmethod
+    def failed(cls, status: int, message: str, error_type: str) -> Outcome:
+        """The server could not let it run to its end."""
+        return cls.of(status, {"detail": message, "error_type": error_type}, x_fal_error_type=error_type)
+
+    @classmethod
+    def cancelled(cls) -> Outcome:
+        """Somebody stopped it."""
+        return cls.of(499, CANCELLED, x_fal_error_type="client_cancelled")
+
+    @classmethod
+    def start_timeout(cls, seconds: float) -> Outcome:
+        """It did not begin within the time that the caller gave it (fal docs: `X-Fal-Request-Timeout`)."""
+        body = {"detail": f"Request did not start within {seconds:g} s", "error_type": "request_timeout"}
+        return cls.of(504, body, x_fal_error_type="request_timeout", x_fal_request_timeout_type="user")
+
+    @property
+    def ok(self) -> bool:
+        """Whether the model gave a result."""
+        return self.status < 400  # noqa: PLR2004 - where HTTP's errors begin
+
+    def value(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+
+RESULT_HEADERS = (BILLABLE_UNITS_HEADER, ERROR_TYPE_HEADER, TIMEOUT_TYPE_HEADER)
+
+
+class Run:
+    """One request, from its submit to its outcome.
+
+    Attributes:
+        id: The request id.
+        endpoint: What was called, with its sub-path.
+        app: The same without it, which its addresses hold.
+        input: What was sent; let go once the run is over.
+        stand_in: The local model that answers, an empty string where the endpoint is nbkit's own.
+        priority: 0 for what is not queued by its caller (direct calls, steps), 1 normal, 2 low.
+        depth: How many workflows it is inside of.
+        state: `IN_QUEUE`, `IN_PROGRESS` or `COMPLETED`.
+        position: How many are ahead of it in the queue.
+        logs: Its log entries so far.
+        outcome: How it ended, None before.
+        is_workflow: Whether it is a graph of steps, whose stream tells its own result.
+        feed: What it tells those who watch it, None after the last; there is no feed where nobody watches.
+        version: Grows with every change.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        app: str,
+        given: Any,
+        stand_in: str = "",
+        priority: int = 1,
+        depth: int = 0,
+        watched: bool = False,
+    ) -> None:
+        self.id = str(uuid.uuid4())
+        self.endpoint = endpoint
+        self.app = app
+        self.input = given
+        self.stand_in = stand_in
+        self.priority = priority
+        self.depth = depth
+        self.state = IN_QUEUE
+        self.position = 0
+        self.logs: list[dict[str, Any]] = []
+        self.outcome: Outcome | None = None
+        self.error = ("", "")
+        self.ended = 0.0
+        self.is_workflow = False
+        self.feed: asyncio.Queue[dict[str, Any] | None] | None = asyncio.Queue() if watched else None
+        self._began: float | None = None
+        self.version = 0
+        self._changed: asyncio.Future[None] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.state == COMPLETED
+
+    def log(self, message: str, level: str = "INFO") -> None:
+        """Add a log entry, stamped with a naive time in UTC as fal's are."""
+        timestamp = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+        self.logs.append({"timestamp": timestamp, "message": message, "level": level, "labels": {}})
+        self._tell()
+
+    def move(self, position: int) -> None:
+        """Note how many are ahead of it now."""
+        if position != self.position:
+            self.position = position
+            self._tell()
+
+    def start(self) -> None:
+        """Note that it is being computed."""
+        self.state, self._began = IN_PROGRESS, time.monotonic()
+        self._tell()
+
+    def finish(self, outcome: Outcome) -> None:
+        """Note how it ended. Only the first end counts."""
+        if self.over:
+            return
+        self.state, self.outcome, self.ended = COMPLETED, outcome, time.monotonic()
+        self.input = None
+        if not outcome.ok:
+            self.error = error_summary(outcome.value())
+        self._tell()
+        self.emit(None)
+
+    def emit(self, event: dict[str, Any] | None) -> None:
+        """Tell those who watch something; None is the last."""
+        if self.feed is not None:
+            self.feed.put_nowait(event)
+            self._tell()
+
+    async def change(self, since: int) -> None:
+        """Wait until anything about it is other than it was at a version."""
+        if self.version == since:
+            if self._changed is None:
+                self._changed = asyncio.get_running_loop().create_future()
+            # Shielded, because all who wait share the one future.
+            await asyncio.shield(self._changed)
+
+    async def end(self) -> Outcome:
+        """Wait until it is over."""
+        while self.outcome is None:
+            await self.change(self.version)
+        return self.outcome
+
+    def status(self, queue_url: str, logs: list[dict[str, Any]] | None) -> dict[str, Any]:
+        """Its status answer.
+
+        Args:
+            queue_url: The queue's address, as the client calls it.
+            logs: The log entries to tell, None where they were not asked for.
+        """
+        seconds = self.ended - self._began if self.over and self._began is not None else None
+        message, kind = self.error
+        urls = RequestUrls.of(queue_url, self.app, self.id)
+        return status(
+            self.state,
+            self.id,
+            urls,
+            position=self.position,
+            logs=logs,
+            seconds=(seconds or 0.0) if self.over else None,
+            error=message,
+            error_type=kind,
+        )
+
+    def _tell(self) -> None:
+        self.version += 1
+        changed, self._changed = self._changed, None
+        if changed is not None and not changed.done():
+            changed.set_result(None)
+
+
+class RunStore:
+    """The runs that can be asked for, in memory: unfinished ones, and the newest finished ones."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._runs: dict[str, Run] = {}
+        self._finished: deque[Run] = deque()
+        self._bytes = 0
+
+    def add(self, run: Run) -> None:
+        """Keep a run."""
+        self._runs[run.id] = run
+
+    def get(self, request_id: str) -> Run | None:
+        """The run of an id, None where there is none (any more)."""
+        self._forget()
+        return self._runs.get(request_id)
+
+    def finished(self, run: Run) -> None:
+        """Note that a run is over, from which moment on it may be forgotten."""
+        self._finished.append(run)
+        self._bytes += len(run.outcome.body) if run.outcome else 0
+        self._forget()
+
+    def unfinished(self) -> list[Run]:
+        """The runs that are not over."""
+        return [run for run in self._runs.values() if not run.over]
+
+    def _forget(self) -> None:
+        limits, oldest = self._settings, time.monotonic() - self._settings.kept_seconds
+        while self._finished and (
+            len(self._finished) > limits.kept_runs
+            or self._bytes > limits.kept_bytes
+            or self._finished[0].ended < oldest
+        ):
+            run = self._finished.popleft()
+            self._bytes -= len(run.outcome.body) if run.outcome else 0
+            self._runs.pop(run.id, None)

@@ -1,0 +1,161 @@
+"""Everything behind the routes: what can be called, what was called, and the files."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nbkit.errors import InputError
+from nbkit.model.endpoint import Endpoint
+from nbkit.server.dispatcher import DIRECT, NORMAL, Dispatcher
+from nbkit.server.files import FileStore
+from nbkit.server.runs import Outcome, Run, RunStore
+from nbkit.server.validation import problems, with_defaults
+from nbkit.server.workflow import DEEPEST, missing_inputs, run_workflow
+from nbkit.wire.fal.answers import field_error
+from nbkit.wire.fal.graph import Graph, read_graph
+
+if TYPE_CHECKING:
+    from nbkit.server.catalogue import Catalogue, Entry
+    from nbkit.server.settings import Settings
+
+AD_HOC = "workflows/execute"
+
+
+class Service:
+    """One server's state.
+
+    Attributes:
+        settings: How it runs.
+        catalogue: Its endpoints.
+        files: Its files.
+        store: Its runs.
+        dispatcher: Its queue and workers.
+    """
+
+    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+        self.settings = settings
+        self.catalogue = catalogue
+        self.files = FileStore(settings.data_dir)
+        self.store = RunStore(settings)
+        self.dispatcher = Dispatcher(settings, self.store)
+        self._workflows: dict[str, asyncio.Task[None]] = {}
+
+    def begin(
+        self,
+        name: str,
+        given: dict[str, Any],
+        *,
+        priority: int = NORMAL,
+        start_timeout: float | None = None,
+        depth: int = 0,
+        watched: bool = False,
+    ) -> Run:
+        """Take a request in.
+
+        Args:
+            name: The endpoint's id, as it stands in the address.
+            given: Its input. One that is not valid ends the run at once.
+            priority: `DIRECT`, `NORMAL` or `LOW`.
+            start_timeout: Seconds within which it has to start.
+            depth: How many workflows it is inside of.
+            watched: Whether somebody will listen to its progress.
+
+        Raises:
+            UnknownEndpoint: There is no such endpoint.
+            QueueFull: Too many wait already.
+        """
+        facts: dict[str, Any] = {"priority": priority, "depth": depth, "watched": watched}
+        if name.strip("/") == AD_HOC:
+            run = Run(endpoint=AD_HOC, app=AD_HOC, given=given, **facts)
+            self._begin_ad_hoc(run)
+            return run
+        entry = self.catalogue.find(name)
+        app = Endpoint.parse(entry.id).app
+        run = Run(endpoint=entry.id, app=app, given=given, stand_in=entry.stand_in, **facts)
+        if entry.graph is None:
+            self.dispatcher.submit(run, entry, start_timeout=start_timeout)
+        else:
+            self._begin_catalogued(run, entry, entry.graph)
+        return run
+
+    def app_of(self, name: str) -> str:
+        """The app of an endpoint's id: what it is queued and asked for by.
+
+        Raises:
+            UnknownEndpoint: There is no such endpoint.
+        """
+        return AD_HOC if name.strip("/") == AD_HOC else Endpoint.parse(self.catalogue.find(name).id).app
+
+    def begin_step(self, app: str, given: Any, *, depth: int) -> Run:
+        """Begin the run of a workflow's step."""
+        return self.begin(app, given, priority=DIRECT, depth=depth)
+
+    def cancel(self, run: Run) -> bool:
+        """Cancel a run that is not over; tells whether it was still waiting."""
+        if task := self._workflows.get(run.id):
+            task.cancel()
+            return False
+        return self.dispatcher.cancel(run)
+
+    async def close(self) -> None:
+        """End every run and every worker."""
+        for task in self._workflows.values():
+            task.cancel()
+        await asyncio.gather(*self._workflows.values(), return_exceptions=True)
+        await self.dispatcher.close()
+
+    def _begin_catalogued(self, run: Run, entry: Entry, graph: Graph) -> None:
+        run.input = with_defaults(run.input, entry.input)
+        self._begin_workflow(run, graph, problems(run.input, entry.input))
+
+    def _begin_ad_hoc(self, run: Run) -> None:
+        """Begin a workflow whose graph stands in the request itself: `{"input": …, "workflow": …}`."""
+        document, given = run.input.get("workflow"), run.input.get("input")
+        if not isinstance(given or {}, dict):
+            self._refuse(run, "Input should be a valid dictionary", "input")
+            return
+        run.input = given or {}
+        try:
+            graph = read_graph(document)
+            entries = [self.catalogue.find(step.app) for step in graph.steps.values()]
+        except InputError as error:
+            self._refuse(run, str(error), "workflow", *filter(None, error.field.split(".")))
+            return
+        run.stand_in = ", ".join(dict.fromkeys(entry.stand_in for entry in entries if entry.stand_in))
+        self._begin_workflow(run, graph, [])
+
+    def _begin_workflow(self, run: Run, graph: Graph, detail: list[dict[str, Any]]) -> None:
+        run.is_workflow = True
+        run.input = {**graph.defaults, **run.input}
+        detail = detail or missing_inputs(graph, run.input)
+        if run.depth > DEEPEST:
+            detail = [field_error(f"workflows are nested more than {DEEPEST} deep", "value_error")]
+        self.store.add(run)
+        if detail:
+            self.dispatcher.finish(run, Outcome.refused(detail))
+            return
+        task = asyncio.get_running_loop().create_task(self._see_through(run, graph))
+        self._workflows[run.id] = task
+        task.add_done_callback(partial(self._workflow_over, run))
+
+    async def _see_through(self, run: Run, graph: Graph) -> None:
+        run.start()
+        if run.stand_in:
+            run.log(f"stand-in: {run.stand_in} on this machine answer for {run.endpoint}")
+        self.dispatcher.finish(run, await run_workflow(self, run, graph))
+
+    def _workflow_over(self, run: Run, task: asyncio.Task[None]) -> None:
+        """Clean up after a workflow, also where it was cancelled before its first step."""
+        del self._workflows[run.id]
+        if not task.cancelled() and (error := task.exception()):
+            self.dispatcher.finish(
+                run, Outcome.failed(500, f"{type(error).__name__}: {error}", "internal_error")
+            )
+        self.dispatcher.finish(run, Outcome.cancelled())
+
+    def _refuse(self, run: Run, message: str, *loc: str) -> None:
+        """End a run whose request makes no sense."""
+        self.store.add(run)
+        self.dispatcher.finish(run, Outcome.refused([field_error(message, "value_error", *loc)]))

@@ -1,0 +1,74 @@
+"""What can be set about a server, with the limits that it keeps."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nbkit.config import data_dir
+from nbkit.errors import ConfigError
+from nbkit.model.address import is_loopback
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MiB = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How one server runs.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on, 0 for any that is free.
+        data_dir: Folder for files and secrets.
+        key: The key that callers must show, an empty string for none.
+        workers: How many processes compute at once.
+        allowed_hosts: Names besides loopback's that callers may use for this server.
+        max_json_bytes: Largest JSON body.
+        max_upload_bytes: Largest uploaded file.
+        max_queued: Most requests that wait at once.
+        time_limit: Seconds that one request may compute.
+        cancel_grace: Seconds that a model has to stop by itself before its process is ended.
+        keep_alive: Seconds of silence on an event stream before a comment is sent.
+        kept_seconds: How long a finished request can be asked for.
+        kept_runs: How many finished requests can be asked for.
+        kept_bytes: How large their results may be together.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8188
+    data_dir: Path = field(default_factory=lambda: data_dir() / "server")
+    key: str = ""
+    workers: int = field(default_factory=lambda: max(2, min(4, os.cpu_count() or 1)))
+    allowed_hosts: tuple[str, ...] = ()
+    max_json_bytes: int = 16 * MiB
+    max_upload_bytes: int = 1024 * MiB
+    max_queued: int = 10_000
+    time_limit: float = 600.0
+    cancel_grace: float = 1.0
+    keep_alive: float = 15.0
+    kept_seconds: float = 3600.0
+    kept_runs: int = 10_000
+    kept_bytes: int = 512 * MiB
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ConfigError(f"--workers is {self.workers}; a server needs at least one")
+        if not self.key and not self.on_loopback:
+            raise ConfigError(
+                f"{self.host} can be reached from other machines, and without a key anybody could use this server",
+                hint="pass --key KEY (or set NBKIT_SERVER_KEY), or listen on 127.0.0.1",
+            )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(self.origin_of(self.host, self.port))
+
+    @staticmethod
+    def origin_of(host: str, port: int) -> str:
+        """Scheme, host and port as they stand in an address."""
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
