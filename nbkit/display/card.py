@@ -91,7 +91,7 @@ def html(card: Card, show: str = "all") -> Markup:
     """The card as HTML with inline styles only."""
     parts = [heading(card), _error(card)]
     if show in ("all", "table"):
-        parts.append(steps.html(card.steps, card.output_at))
+        parts.append(steps.html(card.steps, card.output_at) if card.steps else Markup())
     if show in ("all", "images"):
         parts.append(figure.grid(card.figures))
     if show in ("all", "table"):
@@ -108,7 +108,7 @@ def text(card: Card, show: str = "all") -> str:
     request = f"request {card.request_id}" if card.request_id else ""
     parts = ["  ".join(filter(None, facts)), request, card.error]
     if show in ("all", "table"):
-        parts.append(steps.text(card.steps, card.output_at))
+        parts.append(steps.text(card.steps, card.output_at) if card.steps else "")
     if show in ("all", "images"):
         parts.append(figure.text(card.figures))
     if show in ("all", "table"):
@@ -158,7 +158,7 @@ def _folded(card: Card) -> Markup:
     parts = []
     if card.logs:
         parts.append(folded(f"logs ({len(card.logs)})", preformatted("\n".join(card.logs[-_LAST_LOGS:]))))
-    if card.events:
+    if len(card.events) > 1:
         rows = table.html(card.events[-_LAST_EVENTS:], ("at", "event", ""))
         parts.append(folded(f"events ({len(card.events)})", rows))
     return join(*parts)

@@ -42,11 +42,16 @@ class Slot:
             display(thing, display_id=self._id)  # type: ignore[no-untyped-call]
             self._filled = True
 
-    def end(self, bundle: dict[str, Any]) -> None:
-        """Replace what is shown by a MIME bundle that stays."""
+    def end(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+        """Replace what is shown by a MIME bundle that stays.
+
+        Args:
+            bundle: Content by MIME type.
+            metadata: Facts about it by MIME type, saved beside it in the notebook.
+        """
         from IPython.display import display, update_display
 
         if self._filled:
-            update_display(bundle, display_id=self._id, raw=True)  # type: ignore[no-untyped-call]
+            update_display(bundle, metadata=metadata, display_id=self._id, raw=True)  # type: ignore[no-untyped-call]
         else:
-            display(bundle, raw=True)  # type: ignore[no-untyped-call]
+            display(bundle, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]

@@ -18,6 +18,7 @@ _ANY = "text-align:left;vertical-align:top;padding:3px 18px 3px 0;border:none"
 _CELL = f"{_ANY};max-width:640px;white-space:pre-wrap;overflow-wrap:anywhere"
 _HEAD = f"{_ANY};font-weight:normal;white-space:nowrap;{FAINT}"
 _WIDEST = 60
+_WIDEST_LAST = 120
 
 
 def bundle(title: str, rows: Sequence[Sequence[object]], columns: Sequence[str] = ()) -> dict[str, Any]:
@@ -42,8 +43,8 @@ def html(rows: Iterable[Sequence[object]], columns: Sequence[str] = ()) -> Marku
 
 
 def text(rows: Iterable[Sequence[object]], columns: Sequence[str] = ()) -> str:
-    """The same table for a terminal: aligned columns, long values cut at 60 characters."""
-    lines = [[_short(cell) for cell in row] for row in ([columns] if columns else []) + [*rows]]
+    """The same table for a terminal: aligned columns, long values cut."""
+    lines = [_cut(row) for row in ([columns] if columns else []) + [*rows]]
     widths = [max(map(columns_of, column)) for column in zip_longest(*lines, fillvalue="")]
     padded = ([_pad(cell, width) for cell, width in zip(line, widths, strict=False)] for line in lines)
     return "\n".join("  ".join(line).rstrip() for line in padded)
@@ -69,9 +70,14 @@ def _row(row: Sequence[object], *, named: bool) -> Markup:
     return element("tr", *name, *cells, style="background:transparent")
 
 
-def _short(cell: object) -> str:
-    line = " ".join(clean(cell).split())
-    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
+def _cut(row: Sequence[object]) -> list[str]:
+    """The cells as single lines. The last one may be longer: it is where paths stand, and nothing follows."""
+    lines = [" ".join(clean(cell).split()) for cell in row]
+    most = [_WIDEST] * (len(lines) - 1) + [_WIDEST_LAST]
+    return [
+        line if len(line) <= limit else f"{line[: limit - 1]}…"
+        for line, limit in zip(lines, most, strict=True)
+    ]
 
 
 def _pad(cell: str, width: int) -> str:

@@ -104,7 +104,6 @@ def parse(line: str, body: str | None = None) -> Request:
     request = Request()
     rest = _read_line(request, line, prompt_follows=body is None)
     if body is None:
-        _refuse_late_options(rest)
         prompt: str | None = rest.strip() or None
     elif rest:
         word = rest.split()[0]
@@ -124,7 +123,7 @@ def _read_line(request: Request, line: str, *, prompt_follows: bool) -> str:
     at = _skip(line, 0)
     while word := _word(line, at):
         if word == "--":
-            return line[at + 2 :].lstrip()
+            return line[at + len(word) :].lstrip()
         if word.startswith("-") and len(word) > 1 and not _NEGATIVE.match(word):
             at = _skip(line, _read_option(request, line, at, word))
         elif not request.endpoint and (_LOOKS_LIKE_ENDPOINT.fullmatch(word) or not prompt_follows):
@@ -132,6 +131,8 @@ def _read_line(request: Request, line: str, *, prompt_follows: bool) -> str:
             at = _skip(line, at + len(word))
         else:
             break
+    if prompt_follows:
+        _refuse_late_options(line[at:])
     return line[at:]
 
 

@@ -11,7 +11,7 @@ from nbkit.errors import InputError
 
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,999})")
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,999})?\.?[0-9]{1,999}([eE][+-]?[0-9]{1,5})?|-?[0-9]{1,999}\.")
+_NUMBER = re.compile(r"-?((0|[1-9][0-9]{0,999})(\.[0-9]{0,999})?|\.[0-9]{1,999})([eE][+-]?[0-9]{1,5})?")
 _OPENINGS = {"[": "]", "{": "}"}
 # A value of an option ends at white space, but not inside a reference to a variable.
 _TOKEN = re.compile(r"(?:\{\{[^{}\n]*\}\}|\S)*")
@@ -72,7 +72,7 @@ def _unquoted(text: str) -> str:
         try:
             return str(json.loads(text))
         except ValueError:
-            pass  # "C:\new" is no JSON, but it is clear what is meant
+            pass  # "C:\data" is no JSON, but it is clear what is meant
     return text[1:-1]
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbkit.display.card import Card, bundle, text
 from nbkit.display.slot import Slot, hears_clicks_while_blocked, in_notebook
@@ -91,7 +91,7 @@ class LiveCard:
             if wanted:
                 clickable = self._background or hears_clicks_while_blocked()
                 self._panel = Panel(self._cancel, clickable=clickable)
-                self._slot.fill(self._panel.widget)
+                self._slot.fill(_Shown({**bundle(self._now(), self._show), **self._panel.view}))
                 self._panel.free_button()
             elif self._background:
                 self._slot.fill(_Shown(bundle(self._now(), self._show)))
@@ -175,10 +175,15 @@ class LiveCard:
         card = self._last()
         if self._originals and in_notebook():
             card = self._originals.of(card)
-        self._slot.end(bundle(card, self._show))
+        self._slot.end(bundle(card, self._show), self._facts())
         if self._panel:
             self._panel.close()
             self._panel = None
+
+    def _facts(self) -> dict[str, Any]:
+        if not self._run.is_done or self._run.error is not None:
+            return {}
+        return self._run.result().facts()
 
     def _last(self) -> Card:
         card = self._now()
@@ -194,8 +199,8 @@ class LiveCard:
 class _Shown:
     """A bundle that shows itself."""
 
-    def __init__(self, content: dict[str, str]) -> None:
+    def __init__(self, content: dict[str, Any]) -> None:
         self._content = content
 
-    def _repr_mimebundle_(self, **_choice: object) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_choice: object) -> dict[str, Any]:
         return self._content

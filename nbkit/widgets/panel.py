@@ -50,6 +50,12 @@ class Panel:
         self.widget = ipywidgets.VBox([self._head, self._steps, self._pictures, self._logs, end])
         self._all = [self._head, self._steps, self._pictures, self._logs, self._button, hint, self.widget]
 
+    @property
+    def view(self) -> dict[str, Any]:
+        """The MIME entry that makes a notebook show the widgets."""
+        mime = "application/vnd.jupyter.widget-view+json"
+        return {mime: self.widget._repr_mimebundle_()[mime]}
+
     def free_button(self) -> None:
         """Let clicks arrive while the cell blocks.
 

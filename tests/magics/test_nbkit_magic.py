@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from IPython.core.error import UsageError
+
+from nbkit.magics.known import ENDPOINTS, LOCAL, STAND_INS
+from nbkit.server.endpoints import own_endpoints
+
+if TYPE_CHECKING:
+    from tests.magics.conftest import Shell
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("", ["%%generate", "%nbkit doctor"]),
+        ("help", ["%%generate"]),
+        ("models", ["local/collage", "fal-ai/flux/schnell", "stand-in"]),
+        ("config", ["default endpoint", "local/collage", "none: local models answer"]),
+        ("doctor", ["weights", "Cancel button"]),
+    ],
+)
+def test_each_subcommand_tells_what_it_says(shell: Shell, command: str, words: list[str]) -> None:
+    """Help, models, settings and the check-up are tables that read in a terminal, too."""
+    text = shell.cell(f"%nbkit {command}").outputs[0].data["text/plain"]
+
+    assert all(word in text for word in words)
+
+
+def test_keys_are_never_shown(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings say where a key comes from, never what it is."""
+    monkeypatch.setenv("FAL_KEY", "abc:topsecret")
+    shown = [
+        output.data for command in ("config", "doctor") for output in shell.cell(f"%nbkit {command}").outputs
+    ]
+
+    assert "from FAL_KEY" in str(shown)
+    assert "topsecret" not in str(shown)
+
+
+def test_an_unknown_subcommand_names_the_nearest(shell: Shell) -> None:
+    """A slip is one line that names what was meant."""
+    with pytest.raises(UsageError, match="did you mean models"):
+        shell.cell("%nbkit model")
+
+
+def test_the_listed_endpoints_are_those_that_answer() -> None:
+    """What `%nbkit models` lists is what the embedded server serves, with the same stand-ins."""
+    served = {entry.id: entry.stand_in for entry in own_endpoints()}
+
+    assert set(served) == set(ENDPOINTS)
+    assert {name: own for name, own in served.items() if own} == STAND_INS
+    assert {name for name, own in served.items() if not own} == set(LOCAL)
