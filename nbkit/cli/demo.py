@@ -60,7 +60,11 @@ def _execute(source: Path, out: Path) -> dict[str, Any]:
         ) from error
     notebook = nbformat.read(source, as_version=4)
     client = nbclient.NotebookClient(
-        notebook, timeout=_CELL_TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(out)}}
+        notebook,
+        timeout=_CELL_TIMEOUT,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(out)}},
+        extra_arguments=["--log-level=ERROR"],
     )
     try:
         client.execute()
@@ -81,12 +85,15 @@ def _as_page(notebook: Any) -> str:
 
 
 def _runs(notebook: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What the outputs say of the runs that made them."""
+    """What the outputs say of the runs that made them, each run once."""
+    seen: set[str] = set()
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
-            for about in output.get("metadata", {}).values():
-                if isinstance(about, dict) and "nbkit" in about:
-                    yield about["nbkit"]
+            about = output.get("metadata", {}).get("text/html", {}).get("nbkit", [])
+            for run in [about] if isinstance(about, dict) else about:
+                if run["request_id"] not in seen:
+                    seen.add(run["request_id"])
+                    yield run
 
 
 def _print_table(runs: list[dict[str, Any]]) -> None:

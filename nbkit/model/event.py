@@ -87,7 +87,7 @@ class StepFinished(Event):
     node: str = ""
     output: Any = None
     endpoint: str = ""
-    media: tuple[Media, ...] = field(default=(), compare=False)
+    media: tuple[Media, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Output(Event):
 
     data: Any = None
     final: bool = False
-    media: tuple[Media, ...] = field(default=(), compare=False)
+    media: tuple[Media, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)

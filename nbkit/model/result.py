@@ -77,7 +77,31 @@ class Result:
     def __len__(self) -> int:
         return len(self.data)
 
-    def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
+        """What a notebook keeps beside the shown result, as metadata of its HTML: no paths, no addresses."""
+        files = [
+            {
+                "place": media.place,
+                "name": media.name,
+                "content_type": media.content_type,
+                "width": media.width,
+                "height": media.height,
+                "size": media.size,
+                "sha256": media.sha256,
+            }
+            for media in self.media
+        ]
+        about = {
+            "endpoint": self.endpoint,
+            "request_id": self.request_id,
+            "seconds": round(self.seconds, 3),
+            "seed": self.seed,
+            "stand_in": self.stand_in,
+            "files": files,
+        }
+        return {"text/html": {"nbkit": about}}
+
+    def _repr_mimebundle_(self, **_choice: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from nbkit.display.card import Card, bundle
 
         card = Card(
@@ -90,4 +114,4 @@ class Result:
             stand_in=self.stand_in,
             cost=self.cost,
         )
-        return bundle(card)
+        return bundle(card), self.facts()

@@ -27,7 +27,7 @@ class Table:
         """The rows as dicts, for a data frame: `pandas.DataFrame(table.to_records())`."""
         return [record for result in self.results for record in _records(result)]
 
-    def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_choice: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from nbkit.display import table
 
         rows, lines = [], []
@@ -36,10 +36,13 @@ class Table:
             for record, picture in zip(_records(result), pictures, strict=True):
                 words = {name: "" if value is None else value for name, value in record.items()}
                 lines.append([words[name] for name in _COLUMNS if name != "picture"])
-                shown = picture.thumbnail() if picture else ""
-                rows.append([shown if name == "picture" else words[name] for name in _COLUMNS])
+                small = picture.thumbnail() if picture else ""
+                rows.append([small if name == "picture" else words[name] for name in _COLUMNS])
         heads = [name for name in _COLUMNS if name != "picture"]
-        return {"text/plain": table.text(lines, heads), "text/html": str(table.html(rows, _COLUMNS))}
+        shown = {"text/plain": table.text(lines, heads), "text/html": str(table.html(rows, _COLUMNS))}
+        return shown, {
+            "text/html": {"nbkit": [result.facts()["text/html"]["nbkit"] for result in self.results]}
+        }
 
     def __len__(self) -> int:
         return len(self.to_records())
@@ -74,7 +77,12 @@ def _records(result: Result) -> list[dict[str, Any]]:
         "stand_in": result.stand_in,
     }
     records = [
-        about | {"size": f"{picture.width} × {picture.height}", "file": picture.name, "path": picture.path}
+        about
+        | {
+            "size": f"{picture.width}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{picture.height}",
+            "file": picture.name,
+            "path": picture.path,
+        }
         for picture in result.images
     ]
     return records or [about | {"size": None, "file": None, "path": None}]
