@@ -48,9 +48,9 @@ class Line:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @classmethod
-    def to(cls, hosts: Hosts, key: Key | None) -> Line:
+    def to(cls, hosts: Hosts, key: Key | None, unknown_hint: str) -> Line:
         """A line to the service at some addresses."""
-        service = FalService(hosts, key)
+        service = FalService(hosts, key, unknown_hint=unknown_hint)
         store = FileStore(data_dir() / "files")
         return cls(service, Uploader(service), Collector(service.transport, store))
 
@@ -64,8 +64,7 @@ class Session:
         self._provider = provider
         self._key = find_fal_key(key, {}) if key is not None else None
         self._fixed = Hosts.of_origin(base_url) if base_url else None
-        self._lines: dict[tuple[Hosts, str], Line] = {}
-        self._closing = False
+        self._lines: dict[tuple[int, Hosts, Key | None], Line] = {}
         at_exit(self.close)
 
     async def line(self, endpoint: Endpoint | None) -> Line:
@@ -75,16 +74,16 @@ class Session:
             CredentialsError: There is no key and no embedded server.
             ServerError: The embedded server did not start.
         """
-        hosts, key = await self._address(endpoint)
-        name = (hosts, key.reveal() if key else "")
+        hosts, key, unknown_hint = await self._address(endpoint)
+        name = (os.getpid(), hosts, key)  # a child process shares no connections with its parent
         if name not in self._lines:
-            self._lines[name] = Line.to(hosts, key)
+            self._lines[name] = Line.to(hosts, key, unknown_hint)
         return self._lines[name]
 
-    async def _address(self, endpoint: Endpoint | None) -> tuple[Hosts, Key | None]:
+    async def _address(self, endpoint: Endpoint | None) -> tuple[Hosts, Key | None, str]:
         if self._fixed:
             # A key from the environment belongs to fal, not to whoever is at this address.
-            return self._fixed, self._key
+            return self._fixed, self._key, ""
         wanted = endpoint.provider if endpoint else "fal"
         if wanted == "dify":
             raise InputError(f"{endpoint} cannot be called yet: nbkit does not speak with Dify so far")
@@ -92,11 +91,11 @@ class Session:
         if self._provider == "fal" and key is None:
             raise CredentialsError("there is no key for fal", hint="set FAL_KEY, or pass key=…")
         if self._provider != "local" and wanted == "fal" and key:
-            return Hosts.of_fal(os.environ), key
+            return Hosts.of_fal(os.environ), key, ""
         if self._provider == "fal":
             raise InputError(f"{endpoint} is a local model, and this client speaks with fal only")
         server = await embedded_server()
-        return Hosts.of_origin(server.base_url), server.key
+        return Hosts.of_origin(server.base_url), server.key, "to call it at fal, set FAL_KEY"
 
     async def close(self) -> None:
         """Cancel what is under way, in bounded time, and close all connections."""

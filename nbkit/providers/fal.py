@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from nbkit.errors import RunCancelled, RunFailed, RunUnknown, ServiceError, StreamBroken
+from nbkit.errors import RequestLost, RunCancelled, RunFailed, RunUnknown, ServiceError, StreamBroken
 from nbkit.model.event import Cancelled, Event, Failed
-from nbkit.transport.http import Answer, RequestLost, Transport
+from nbkit.transport.http import Answer, Transport
 from nbkit.wire.fal.queue import STAND_IN_HEADER, StatusReader, Ticket, read_ticket, submit_headers
 from nbkit.wire.fal.refusals import Refusal, read_refusal
 from nbkit.wire.fal.stream import model_event, parse, workflow_event
@@ -50,10 +51,17 @@ class Reply:
 
 
 class FalService:
-    """One service at its addresses, with a key."""
+    """One service at its addresses, with a key.
 
-    def __init__(self, hosts: Hosts, key: Key | None = None) -> None:
+    Args:
+        hosts: Where it is.
+        key: The key; None where it wants none.
+        unknown_hint: What to advise when it does not know an endpoint.
+    """
+
+    def __init__(self, hosts: Hosts, key: Key | None = None, *, unknown_hint: str = "") -> None:
         self.hosts = hosts
+        self._unknown_hint = unknown_hint
         self.transport = Transport(
             lambda url: f"Key {key.reveal()}" if key and hosts.may_have_key(url) else None
         )
@@ -119,7 +127,7 @@ class FalService:
         from_model = "x-fal-request-id" in answer.headers
         if answer.status >= 500 and not from_model:  # noqa: PLR2004 - a proxy speaks: the service may be at work
             raise RunUnknown(f"{doing}: {refusal.message} (HTTP {answer.status})", **unknown)
-        raise refusal.error(doing)
+        raise refusal.error(doing, hint=self._unknown_hint if answer.status == HTTPStatus.NOT_FOUND else "")
 
     async def follow(self, ticket: Ticket, reader: StatusReader) -> AsyncIterator[Event]:
         """The events of a request until the service says that it is completed.
@@ -147,7 +155,7 @@ class FalService:
             yield event
 
     async def _pushed(self, ticket: Ticket, reader: StatusReader) -> AsyncIterator[Event]:
-        url = f"{ticket.stream_url}?logs=1"
+        url = ticket.asking(pushed=True)
         async with self.transport.open(
             "GET", url, headers=_EVENT_STREAM, read_timeout=_STATUS_SILENCE
         ) as opened:
@@ -183,7 +191,7 @@ class FalService:
         Raises:
             ServiceError: The service does not know the request, or refuses to tell.
         """
-        answer = await self.transport.send("GET", f"{ticket.status_url}?logs={int(logs)}")
+        answer = await self.transport.send("GET", ticket.asking(logs=logs))
         if answer.status >= 300:  # noqa: PLR2004
             raise read_refusal(answer.status, answer.headers, answer.content).error(
                 f"asking for request {ticket.request_id}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from nbkit.errors import ConnectionFailed, NbkitError
+from nbkit.errors import ConnectionFailed, RequestLost
 from nbkit.model.address import is_loopback, origin, shown
 from nbkit.transport.retry import Failure, delay_before_retry
 
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 _IDLE_CONNECTION = 3.0
 _CONNECTIONS = 1000
 _BIG_ANSWER = 512 * 1024 * 1024
-
-
-class RequestLost(NbkitError):
-    """A request was sent and its answer did not come, so its fate is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +245,13 @@ def _reason(error: BaseException) -> str:
     if isinstance(cause, aiohttp.ClientConnectorDNSError):
         return "no such host"
     if isinstance(cause, aiohttp.ClientConnectorError):
-        return cause.os_error.strerror or str(cause.os_error)
+        return _system_reason(cause.os_error)
     return str(cause) or type(cause).__name__
+
+
+def _system_reason(error: OSError) -> str:
+    """The system's words; asyncio puts its own into the place where they belong."""
+    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
 
 
 def _refusal(answer: Answer) -> Failure:

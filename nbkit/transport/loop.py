@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class LoopThread:
 
 _lock = threading.Lock()
 _current: LoopThread | None = None
-_at_exit: list[Callable[[], Coroutine[Any, Any, None]]] = []
+_at_exit: list[weakref.WeakMethod[Callable[[], Coroutine[Any, Any, None]]]] = []
 _EXIT_GRACE = 2.0
 
 
@@ -99,8 +100,8 @@ async def awaiting(work: Coroutine[Any, Any, T]) -> T:
 
 
 def at_exit(closing: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Have something done on the network thread when the process ends, in bounded time."""
-    _at_exit.append(closing)
+    """Have a method called on the network thread when the process ends, in bounded time, if its object still lives."""
+    _at_exit.append(weakref.WeakMethod(closing, _at_exit.remove))
 
 
 def _close_all() -> None:
@@ -108,7 +109,8 @@ def _close_all() -> None:
         return
 
     async def close() -> None:
-        await asyncio.gather(*(closing() for closing in _at_exit), return_exceptions=True)
+        living = [closing for reference in list(_at_exit) if (closing := reference())]
+        await asyncio.gather(*(closing() for closing in living), return_exceptions=True)
 
     with contextlib.suppress(Exception):
         asyncio.run_coroutine_threadsafe(close(), _current.loop).result(_EXIT_GRACE)
