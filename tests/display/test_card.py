@@ -98,11 +98,13 @@ def test_a_failed_step_says_why() -> None:
 
 def test_logs_and_events_are_folded() -> None:
     """What a model printed is there, behind a click."""
-    page = html(replace(DONE, logs=("step 1", "step 2"), events=(("0.1 s", "output", "1 picture"),)))
+    events = (("0.1 s", "output", "1 file"), ("0.2 s", "output", "1 file · final"))
+    page = html(replace(DONE, logs=("step 1", "step 2"), events=events))
 
     assert page.count("<details") == 2
     assert "logs (2) step 1 step 2" in words(page)
-    assert "events (1)" in words(page)
+    assert "events (2)" in words(page)
+    assert "events" not in html(replace(DONE, events=events[:1]))
 
 
 def test_endless_logs_keep_their_end() -> None:

@@ -31,6 +31,7 @@ class Outputs(slot.Slot):
     """Remembers what a cell's output showed, and from which thread."""
 
     written: list[tuple[str, Any, threading.Thread]]
+    facts: dict[str, Any] | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,9 +41,10 @@ class Outputs(slot.Slot):
         """Remember what is shown first."""
         Outputs.written.append(("fill", thing, threading.current_thread()))
 
-    def end(self, bundle: dict[str, Any]) -> None:
+    def end(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         """Remember what stays."""
         Outputs.written.append(("end", bundle, threading.current_thread()))
+        Outputs.facts = metadata
 
 
 @pytest.fixture
@@ -185,7 +187,13 @@ def test_cancel_reaches_the_run_and_shows_at_once(
 ) -> None:
     """The button asks the service to stop, does not wait, and the state says so."""
     panels: list[Panel] = []
-    monkeypatch.setattr(Panel, "free_button", panels.append)
+    make = Panel
+
+    def remembered(*given: Any, **options: Any) -> Panel:
+        panels.append(make(*given, **options))
+        return panels[-1]
+
+    monkeypatch.setattr(live, "Panel", remembered)
     run = new_run()
     asked = threading.Event()
     run.cancel = asked.set  # type: ignore[method-assign]
@@ -239,7 +247,7 @@ def test_late_words_need_no_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     cell = contextvars.ContextVar("cell", default="none")
     cell.set("the cell")
     seen: list[str] = []
-    monkeypatch.setattr(Outputs, "end", lambda _self, _bundle: seen.append(cell.get()))
+    monkeypatch.setattr(Outputs, "end", lambda *_: seen.append(cell.get()))
     run = new_run()
     follow(run, background=True)
     run._settle(Result({}))
@@ -253,7 +261,7 @@ def test_where_a_cell_must_be_named_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     cell: contextvars.ContextVar[str] = contextvars.ContextVar("cell")
     cell.set("the cell")
     seen: list[str] = []
-    monkeypatch.setattr(Outputs, "end", lambda _self, _bundle: seen.append(cell.get()))
+    monkeypatch.setattr(Outputs, "end", lambda *_: seen.append(cell.get()))
     run = new_run()
     follow(run, background=True)
     run._settle(Result({}))

@@ -1,0 +1,161 @@
+"""Real cells in a real kernel, with the embedded server and its models, as a client without a screen runs them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from nbkit.engines import weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Execute = Callable[..., list[Any]]
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture
+def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Execute:
+    """Run cells in a fresh kernel, in an empty folder, and return them with their outputs."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    # A kernel started by the tests of a package talks to nobody else.
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+
+    def execute(
+        *cells: str, during: Callable[[NotebookClient], None] | None = None, **options: Any
+    ) -> list[Any]:
+        book = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in ("%load_ext nbkit", *cells)]
+        )
+        client = NotebookClient(
+            book,
+            timeout=60,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(tmp_path)}},
+            **options,
+        )
+        helper = threading.Thread(target=during, args=(client,)) if during else None
+        if helper:
+            helper.start()
+        client.execute()
+        if helper:
+            helper.join()
+        nbformat.validate(book)
+        return list(book.cells[1:])
+
+    return execute
+
+
+def html(cell: Any) -> str:
+    """The page in a cell's only output."""
+    (output,) = cell.outputs
+    assert WIDGET_VIEW not in output.data
+    return str(output.data["text/html"])
+
+
+def test_pictures_and_values_stay_in_the_notebook(execute: Execute, tmp_path: Path) -> None:
+    """After the run the saved cell holds pictures, values and text, and needs no widget."""
+    first, one_line, shown = execute(
+        "%%generate local/collage -n 2 --seed 7 --as beach\na cat & a {red} balloon on a beach, $5 and $6",
+        "%generate fal-ai/flux/schnell a dog",
+        "beach.seed, len(beach.images), beach.input",
+    )
+
+    page = html(first)
+    assert page.count("<img") == 2
+    assert "a cat &amp; a {red} balloon on a beach, $5 and $6" in page
+    assert first.outputs[0].data["text/plain"].startswith("✓  local/collage  succeeded")
+    assert len(list((tmp_path / "nbkit_files").glob("*.png"))) == 2
+    assert "stand-in: local/collage answered" in html(one_line)
+    assert shown.outputs[0].data["text/plain"].startswith("(7,\n 2,")
+    assert len(page) < 250_000
+
+
+@pytest.mark.skipif(not weights.is_present("u2netp"), reason="needs the weights: nbkit models pull")
+def test_a_workflow_cell_shows_every_step(execute: Execute) -> None:
+    """The cell shows `submit` and `completion` with its picture for each of three steps, and `output`."""
+    (cell,) = execute("%%generate workflows/fal-ai/sdxl-sticker --stream --seed 3\na happy octopus")
+
+    page = html(cell)
+    table = page[: page.index("</table>")]
+    assert table.count("submit") == table.count("completion") == 3
+    assert table.count("<img") >= 3
+    assert table.rindex("output") > table.rindex("completion")
+
+
+def test_a_failed_cell_fails_the_notebook_in_a_few_words(execute: Execute) -> None:
+    """A refused input ends the execution with a short message that names the field."""
+    with pytest.raises(CellExecutionError) as caught:
+        execute("%%generate local/collage -n 99\na cat")
+
+    assert caught.value.ename == "RunFailed"
+    assert "num_images" in caught.value.evalue
+    said = caught.value.traceback.rpartition("------------------")[2]
+    assert said.count("num_images") == 1
+    assert len(said.strip().splitlines()) <= 3
+
+
+def test_a_slip_fails_the_notebook_without_a_traceback(execute: Execute) -> None:
+    """A wrong option is one line, also in an executed notebook."""
+    (cell,) = execute("%%generate local/collage --sed 3\na cat", allow_errors=True)
+
+    said = "".join(output.get("text", "") + "".join(output.get("traceback", ())) for output in cell.outputs)
+    assert "did you mean --seed?" in said
+    assert "Traceback" not in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_a_background_card_reaches_its_own_cell(execute: Execute) -> None:
+    """A card that ends while other cells run is written into the cell that began it."""
+    first, second, _wait = execute(
+        "%%generate local/collage --background --as run\na cat",
+        "print('meanwhile')",
+        "import time\nrun.result()\ntime.sleep(0.5)",
+    )
+
+    assert html(first).count("<img") == 1
+    assert [output.output_type for output in second.outputs] == ["stream"]
+
+
+def test_an_interrupt_cancels_the_run(execute: Execute) -> None:
+    """■ stops the run at the service, leaves a static card, and the next cell runs."""
+
+    def interrupt(client: NotebookClient) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not _is_running(client):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        os.kill(kernel_pid(client), signal.SIGINT)
+
+    slow = '%%generate local/collage -n 8 -p image_size={"width": 2048, "height": 2048}\na cat and a dog'
+    first, slow_cell, after = execute(
+        "%generate local/collage a cat", slow, "1 + 1", during=interrupt, allow_errors=True
+    )
+
+    assert html(first)
+    card, error = slow_cell.outputs
+    assert error.ename == "KeyboardInterrupt"
+    assert "cancelled" in card.data["text/plain"]
+    assert WIDGET_VIEW not in card.data
+    assert after.outputs[0].data["text/plain"] == "2"
+
+
+def kernel_pid(client: NotebookClient) -> int:
+    """The kernel's process; the manager's own way to interrupt it belongs to another thread's event loop."""
+    provisioner: Any = client.km.provisioner if client.km else None
+    return int(provisioner.pid)
+
+
+def _is_running(client: NotebookClient) -> bool:
+    """Whether the slow cell has put its card up."""
+    return bool(client.nb.cells[2].outputs)
