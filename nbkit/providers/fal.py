@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from nbkit.errors import RequestLost, RunCancelled, RunFailed, RunUnknown, ServiceError, StreamBroken
+from nbkit.errors import (
+    ConnectionFailed,
+    RequestLost,
+    RunCancelled,
+    RunFailed,
+    RunUnknown,
+    ServiceError,
+    StreamBroken,
+)
+from nbkit.model.address import is_loopback
 from nbkit.model.event import Cancelled, Event, Failed
 from nbkit.transport.http import Answer, Transport
 from nbkit.wire.fal.queue import STAND_IN_HEADER, StatusReader, Ticket, read_ticket, submit_headers
@@ -27,6 +36,7 @@ CLIENT_CANCELLED = 499
 _FIRST_STATUS_WITHIN = 3.0
 _STATUS_SILENCE = 45.0
 _QUICKEST_POLL, _SLOWEST_POLL = 0.15, 5.0
+_OUTAGE, _OUTAGE_NEAR = 20.0, 2.0
 _STREAM_ATTEMPTS = 4
 _EVENT_STREAM = {"accept": "text/event-stream", "cache-control": "no-store"}
 
@@ -144,7 +154,7 @@ class FalService:
                 async for event in self._pushed(ticket, reader):
                     told = True
                     yield event
-            except (RequestLost, StreamBroken):
+            except (ConnectionFailed, RequestLost, StreamBroken):
                 pass
             if not reader.completed:
                 for event in await self._asked(ticket, reader):
@@ -183,7 +193,19 @@ class FalService:
                 yield event
 
     async def _asked(self, ticket: Ticket, reader: StatusReader) -> list[Event]:
-        return reader.read(await self.status(ticket, logs=True))
+        """Ask for the status, through an outage of some seconds: the request is at the service, come what may."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + (_OUTAGE_NEAR if is_loopback(ticket.status_url) else _OUTAGE)
+        while True:
+            try:
+                return reader.read(await self.status(ticket, logs=True))
+            except (ConnectionFailed, RequestLost) as error:
+                if loop.time() > give_up:
+                    error.hint = (
+                        f"request {ticket.request_id} may go on there: client.attach(…) follows it again"
+                    )
+                    raise
+            await asyncio.sleep(_SLOWEST_POLL / 5)
 
     async def status(self, ticket: Ticket, *, logs: bool = False) -> Any:
         """The status answer as the service gives it.
