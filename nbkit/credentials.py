@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Key:
-    """A secret that cannot be printed, compared by value, pickled or written as JSON by accident."""
+    """A secret that cannot be printed, pickled or written as JSON by accident."""
 
     __slots__ = ("__value", "source")
 
@@ -28,6 +29,12 @@ class Key:
     def reveal(self) -> str:
         """The secret itself, for the one place that writes it into a header."""
         return self.__value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and hmac.compare_digest(self.__value, other.__value)
+
+    def __hash__(self) -> int:
+        return hash(self.__value)
 
     def __repr__(self) -> str:
         return f"<key from {self.source}>"

@@ -5,6 +5,7 @@ NbkitError
 ├─ ConfigError           a setting is wrong or missing; names it, never its value
 │  └─ CredentialsError   no key, or one that cannot be used
 ├─ ConnectionFailed      the service was never reached, so nothing was started
+├─ RequestLost           a request was sent and its answer did not come
 ├─ ServiceError          the service answered and refused
 │  └─ ValidationFailed   it refused single fields of the input (HTTP 422)
 ├─ RunError              a run began and ended badly
@@ -81,6 +82,10 @@ class ConnectionFailed(NbkitError):
         self.address = address
 
 
+class RequestLost(NbkitError):
+    """A request was sent and its answer did not come, so whether it arrived is not known."""
+
+
 class ServiceError(NbkitError):
     """The service answered and refused.
 
@@ -95,7 +100,7 @@ class ServiceError(NbkitError):
         self,
         message: str,
         *,
-        status: int,
+        status: int = 0,
         error_type: str = "",
         request_id: str = "",
         body: Any = None,

@@ -13,7 +13,9 @@ def origin(url: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return ""
-    host = parts.hostname or ""
+    host = parts.hostname
+    if not parts.scheme or not host:
+        return ""
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
 
 

@@ -24,8 +24,12 @@ _MEDIA_URL = re.compile(
     r"https?://[^\s\"'<>]+?\.(png|jpe?g|webp|gif|avif|bmp|tiff?|svg|mp4|webm|mov|mp3|wav|ogg|flac|glb|gltf|obj|ply|zip|pdf)(\?[^\s]*)?",
     re.IGNORECASE,
 )
+_DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(;[^,;\s]+)*,")
+_LONGEST_ADDRESS = 4000
+_LONGEST_NAME = 120  # bytes; folders take 255, and names grow when they are copied
 _DEEPEST = 40
 _LARGEST_COUNT = 2**63  # leaves out infinity, which int() cannot take
+_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError)  # what Pillow raises for broken files
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Media:
             with Image.open(path) as picture:
                 picture.load()
                 return picture.copy()
-        except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        except (UnidentifiedImageError, Image.DecompressionBombError, *_UNREADABLE) as error:
             raise MediaError(f"{self.name} is not a picture that can be read: {error}") from error
 
     def save(self, path: str | Path) -> Path:
@@ -101,16 +105,19 @@ class Media:
     @property
     def name(self) -> str:
         """A file name that is safe to write: the service's, or one made from its address."""
-        given = self.file_name or unquote(PurePosixPath(urlsplit(self.url).path).name)
+        given = self.file_name or unquote(PurePosixPath(_path_of(self.url)).name)
         if self.url.startswith("data:") and not self.file_name:
             given = "inline" + (mimetypes.guess_extension(self.content_type) or "")
         clean = re.sub(r"[^\w.\- ]+", "_", given).strip(". ")
-        return clean[-120:] or "file"
+        return (
+            clean.encode("utf-8", "replace")[-_LONGEST_NAME:].decode("utf-8", "ignore").strip(". ") or "file"
+        )
 
     def _copy(self) -> Path:
-        if self.path is None:
+        if self.path is None or not self.path.is_file():
+            missing = "its copy is gone" if self.path else "it was not downloaded"
             raise MediaError(
-                f"{self.name} is not on this machine: {self.problem or 'it was not downloaded'}",
+                f"{self.name} is not on this machine: {self.problem or missing}",
                 hint=f"its address was {self.url[:200]}",
             )
         return self.path
@@ -168,7 +175,7 @@ def _walk(value: Any, place: str, depth: int) -> Iterator[Media]:
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _walk(inner, f"{place}.{index}" if place else str(index), depth + 1)
-    elif isinstance(value, str) and (_MEDIA_URL.fullmatch(value) or _is_data(value)):
+    elif isinstance(value, str) and (_is_data(value) or _is_file_address(value)):
         yield _typed(Media(value, place=place))
 
 
@@ -192,7 +199,7 @@ def _typed(media: Media) -> Media:
     if _is_data(media.url):
         kind = media.url[5:].partition(",")[0].partition(";")[0]
     else:
-        names = (urlsplit(media.url).path, media.file_name)
+        names = (_path_of(media.url), media.file_name)
         kind = next(filter(None, (mimetypes.guess_type(name)[0] for name in names)), "")
     return replace(media, content_type=kind)
 
@@ -201,8 +208,19 @@ def _is_address(text: str) -> bool:
     return text.startswith(("http://", "https://", "/")) or _is_data(text)
 
 
+def _is_file_address(text: str) -> bool:
+    return len(text) <= _LONGEST_ADDRESS and _MEDIA_URL.fullmatch(text) is not None
+
+
 def _is_data(text: str) -> bool:
-    return text.startswith("data:") and "," in text[:200]
+    return _DATA_URI.match(text[:200]) is not None
+
+
+def _path_of(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:  # an address from outside may be none
+        return ""
 
 
 def _text(value: Any) -> str:

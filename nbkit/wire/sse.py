@@ -42,6 +42,7 @@ class Decoder:
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max = max_event_bytes
         self._parts: list[bytes] = []
+        self._parts_size = 0
         self._at_start = True
         self._after_cr = False
         self._data: list[str] = []
@@ -72,13 +73,14 @@ class Decoder:
             self._parts.append(end)
             line = b"".join(self._parts)
             self._parts.clear()
+            self._parts_size = 0
             if (event := self._take(line)) is not None:
                 events.append(event)
         if rest:
             self._parts.append(rest)
-            self._data_size += len(rest)
-        if self._data_size > self._max:
-            raise StreamBroken(f"one event of the stream is larger than {self._max // 2**20} MiB")
+            self._parts_size += len(rest)
+        if self._data_size + self._parts_size > self._max:
+            raise StreamBroken(f"one event of the stream is larger than {self._max / 2**20:.3g} MiB")
         return events
 
     def _take(self, line: bytes) -> ServerEvent | None:
@@ -90,7 +92,7 @@ class Decoder:
         text = value.removeprefix(b" ").decode("utf-8", "replace")
         if name == b"data":
             self._data.append(text)
-            self._data_size += len(value)
+            self._data_size += len(line)  # its name counts, too: lines without a value need memory as well
         elif name == b"event":
             self._event = text
         elif name == b"id" and "\0" not in text:

@@ -51,15 +51,17 @@ class Hosts:
         Raises:
             ConfigError: The address is not one of HTTP.
         """
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not origin(base_url).startswith(("http://", "https://")):
             raise ConfigError(
                 f"base_url {base_url[:100]!r} is not an address", hint="write http://127.0.0.1:8188"
             )
+        parts = urlsplit(base_url)
         if parts.username or parts.password:
             raise ConfigError("base_url holds a user name or password", hint="pass the key as key=…")
-        origin = base_url.rstrip("/")
-        return cls(*(f"{origin}/{name}" for name in ("run", "queue", "rest", "cdn")))
+        if parts.query or parts.fragment:
+            raise ConfigError("base_url has a ? or # in it", hint="write http://127.0.0.1:8188")
+        home = base_url.rstrip("/")
+        return cls(*(f"{home}/{name}" for name in ("run", "queue", "rest", "cdn")))
 
     @property
     def origins(self) -> frozenset[str]:
@@ -68,8 +70,9 @@ class Hosts:
 
     def may_have_key(self, url: str) -> bool:
         """Whether the key may travel to an address: to these hosts; from fal's also to fal's others."""
-        if origin(url) in self.origins:
-            return True
+        place = origin(url)
+        if not place or place in self.origins:
+            return bool(place)
         parts = urlsplit(url)
         theirs = f".{parts.hostname or ''}".endswith(_FAL_DOMAINS)
         ours = f".{urlsplit(self.queue).hostname or ''}".endswith(_FAL_DOMAINS)

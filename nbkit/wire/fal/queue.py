@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from nbkit.errors import InputError, RunUnknown
+from nbkit.model.address import origin
 from nbkit.model.event import Event, Log, Queued, Started, Unrecognised
 from nbkit.model.status import Status
 
@@ -50,10 +51,12 @@ class Ticket:
         url = hosts.request(endpoint, request_id)
         return cls(request_id, f"{url}/status", url, f"{url}/cancel")
 
-    @property
-    def stream_url(self) -> str:
-        """Where status events are pushed."""
-        return self.status_url.rstrip("/") + "/stream"
+    def asking(self, *, pushed: bool = False, logs: bool = True) -> str:
+        """Where to ask for its status, or where status events are pushed."""
+        parts = urlsplit(self.status_url)
+        path = parts.path.rstrip("/") + ("/stream" if pushed else "")
+        query = "&".join(filter(None, (parts.query, f"logs={int(logs)}")))
+        return urlunsplit(parts._replace(path=path, query=query, fragment=""))
 
 
 def read_ticket(body: Any, headers: Mapping[str, str], hosts: Hosts, endpoint: Endpoint) -> Ticket:
@@ -99,15 +102,18 @@ def submit_headers(
         raise InputError(
             f"start_timeout is more than {_SHORTEST_START_TIMEOUT} seconds", field="start_timeout"
         )
-    sent = {name.lower(): value for name, value in (headers or {}).items()}
+    sent = {name.lower(): str(value) for name, value in (headers or {}).items()}
     if "authorization" in sent:
         raise InputError("headers may not hold a key", field="headers", hint="pass it as key=… to the client")
     if priority:
         sent["x-fal-queue-priority"] = priority
     if hint:
-        sent["x-fal-runner-hint"] = hint
+        sent["x-fal-runner-hint"] = str(hint)
     if start_timeout is not None:
         sent["x-fal-request-timeout"] = str(float(start_timeout))
+    for name, value in sent.items():
+        if not value.isascii() or (value and not value.isprintable()):
+            raise InputError(f"{name} is not text that a header can hold: {value!r:.60}", field=name)
     return sent
 
 
@@ -140,7 +146,7 @@ class StatusReader:
         if status == "COMPLETED":
             self.completed = True
             self.error = _text(named.get("error"))
-            self.error_type = named.get("error_type") or ""
+            self.error_type = _text(named.get("error_type"))
             metrics = named.get("metrics")
             self.metrics = metrics if isinstance(metrics, dict) else {}
         return events
@@ -193,7 +199,7 @@ def _position(named: Mapping[str, Any]) -> int | None:
 
 
 def _address(value: Any) -> str:
-    return value if isinstance(value, str) and urlsplit(value).scheme in ("http", "https") else ""
+    return value if isinstance(value, str) and origin(value).startswith(("http://", "https://")) else ""
 
 
 def _text(value: Any) -> str:

@@ -105,7 +105,8 @@ def _message(named: Mapping[str, Any], fields: Mapping[str, str]) -> str:
         first = detail[0]
         return str(first.get("msg", first)) if isinstance(first, dict) else str(first)
     nested = named.get("error")
-    candidates = (detail, nested.get("message") if isinstance(nested, dict) else nested, named.get("message"))
+    inner = detail.get("message") or detail.get("msg") if isinstance(detail, dict) else detail
+    candidates = (inner, nested.get("message") if isinstance(nested, dict) else nested, named.get("message"))
     words = next((text for text in candidates if isinstance(text, str) and text.strip()), "")
     return words or _word(named.get("status")).replace("_", " ").lower()
 

@@ -26,4 +26,7 @@ def read_place(body: Any, hosts: Hosts) -> tuple[str, str]:
     upload, file = named.get("upload_url"), named.get("file_url")
     if not isinstance(upload, str) or not isinstance(file, str):
         raise MediaError("the service gave no place to upload to")
-    return urljoin(hosts.rest, upload), urljoin(hosts.rest, file)
+    try:
+        return urljoin(hosts.rest, upload), urljoin(hosts.rest, file)
+    except ValueError as error:
+        raise MediaError(f"the service gave an address that is none: {error}") from error
