@@ -10,6 +10,7 @@ from nbkit.model.result import Result
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_UNBROKEN = ("size", "seed", "seconds")
 _COLUMNS = ("endpoint", "prompt", "picture", "size", "seed", "seconds", "file")
 
 
@@ -29,15 +30,20 @@ class Table:
 
     def _repr_mimebundle_(self, **_choice: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from nbkit.display import table
+        from nbkit.display.markup import element
 
         rows, lines = [], []
         for result in self.results:
             pictures = result.images or (None,)
             for record, picture in zip(_records(result), pictures, strict=True):
-                words = {name: "" if value is None else value for name, value in record.items()}
+                words: dict[str, Any] = {
+                    name: "" if value is None else value for name, value in record.items()
+                }
                 lines.append([words[name] for name in _COLUMNS if name != "picture"])
-                small = picture.thumbnail() if picture else ""
-                rows.append([small if name == "picture" else words[name] for name in _COLUMNS])
+                words["picture"] = picture.thumbnail() if picture else ""
+                for name in _UNBROKEN:
+                    words[name] = element("span", words[name], style="white-space:nowrap")
+                rows.append([words[name] for name in _COLUMNS])
         heads = [name for name in _COLUMNS if name != "picture"]
         shown = {"text/plain": table.text(lines, heads), "text/html": str(table.html(rows, _COLUMNS))}
         return shown, {
@@ -79,7 +85,7 @@ def _records(result: Result) -> list[dict[str, Any]]:
     records = [
         about
         | {
-            "size": f"{picture.width}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{picture.height}",
+            "size": f"{picture.width} × {picture.height}",
             "file": picture.name,
             "path": picture.path,
         }
