@@ -80,9 +80,30 @@ def plain(canvas: Canvas, tint: str, *, is_dark: bool) -> Setting:
     x, y = canvas.width / 2, canvas.height * 0.48
     canvas.ellipses([(x, y, radius, radius)], mix(base, WHITE, 0.3))
     canvas.glow(x, y, radius * 1.5, mix(base, WHITE, 0.75), strength=0.55)
-    canvas.fill_below(canvas.wave(0.78, 0.012, bends=0.5, roughness=0.1), mix(floor, WHITE, 0.08), floor)
+    for level in (0.62, 0.68, 0.74, 0.8):  # a studio floor that rises into the wall without an edge
+        canvas.fill_below(canvas.wave(level, 0.004, bends=0.5), floor, floor, opacity=0.16)
     _confetti(canvas, base)
-    return Setting(horizon=0.78, ground=(0.86, 0.9), air=(0.48, 0.5), is_plain=True)
+    return Setting(horizon=0.78, ground=(0.7, 0.92), air=(0.48, 0.5), is_plain=True)
+
+
+def waves(canvas: Canvas, tint: str) -> Setting:
+    """Bands of one colour, from light to deep, with a pale disc: a picture of nothing but a colour."""
+    base = COLOURS[tint]
+    canvas.gradient([(0, mix(base, WHITE, 0.82)), (1, mix(base, WHITE, 0.6))])
+    radius = canvas.unit * canvas.chance(0.13, 0.2)
+    x, y = canvas.width * canvas.chance(0.25, 0.75), canvas.height * canvas.chance(0.2, 0.34)
+    canvas.glow(x, y, radius * 2.4, WHITE, strength=0.6)
+    canvas.ellipses([(x, y, radius, radius)], mix(base, WHITE, 0.92))
+    hue, lightness, saturation = colorsys.rgb_to_hls(*base)
+    for index in range(7):
+        share = index / 6
+        turned = colorsys.hls_to_rgb(
+            (hue + 0.05 * (share - 0.5)) % 1, lightness * (1 - 0.45 * share), saturation
+        )
+        band = mix(turned, WHITE, 0.62 * (1 - share))
+        line = canvas.wave(0.4 + 0.09 * index, 0.06, bends=canvas.chance(0.5, 1.1), roughness=0.25)
+        canvas.fill_below(line, band, mix(band, turned, 0.4))
+    return Setting(horizon=1.0)
 
 
 def _confetti(canvas: Canvas, base: Colour) -> None:

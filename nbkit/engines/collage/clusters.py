@@ -6,6 +6,7 @@ and the lowest foot stands at 0. The layout decides later how large a unit is an
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 MAX_SPRITES = 20
 _GAP = 0.07
 _LARGE_SUPPORT = 1.35
+_LOW_DECK, _HIGH_DECK = 0.35, 0.9  # one stands on a scooter or a skateboard, and sits in a saddle
+_HIDDEN, _HIDDEN_OF_FACE = 0.4, 0.16  # of what is in something
 _BEHIND, _FRONT = -1, 1
 
 
@@ -99,7 +102,7 @@ def clusters_of(brief: Brief) -> list[Cluster]:
         share = max(1, room // len(things))
         things_by_index = {index: _fewer(brief.things[index], share) for index in members}
         room -= sum(thing.count for thing in things_by_index.values())
-        links = [link for link in brief.links if link.subject in members]
+        links = [link for link in brief.links if link.subject in members and link.target in members]
         if links:
             clusters.append(_Arrangement(things_by_index, links).cluster())
         else:
@@ -119,10 +122,15 @@ def _components(number: int, links: list[Link]) -> list[list[int]]:
     return [[index for index in range(number) if home[index] == place] for place in dict.fromkeys(home)]
 
 
+def natural_height(sprite: str) -> float:
+    """Return the height of a sprite among others; wide ones are lower, so that the same scale covers the same area."""
+    return sprite_facts(sprite).scale / math.sqrt(max(1.0, aspect(sprite)))
+
+
 def _separate(thing: Thing, *, is_closeup: bool) -> list[Cluster]:
     sprite = portrait_of(thing.sprite) if is_closeup else thing.sprite
     facts = sprite_facts(sprite)
-    scale = 1.0 if is_closeup else facts.scale
+    scale = 1.0 if is_closeup else natural_height(sprite)
     return [
         Cluster([piece], facts.habitats, is_aloft=thing.is_aloft, is_bust=facts.is_bust)
         for piece in _row(replace(thing, sprite=sprite), scale, lined_up=False)
@@ -131,7 +139,7 @@ def _separate(thing: Thing, *, is_closeup: bool) -> list[Cluster]:
 
 def _row(thing: Thing, height: float, *, lined_up: bool = True) -> list[Piece]:
     """Stand `count` sprites side by side around x = 0, in the thing's colours by turns."""
-    step = height * aspect(thing.sprite) * (0.92 if thing.count > 1 else 1.0) if lined_up else 0.0
+    step = height * aspect(thing.sprite) if lined_up else 0.0
     first = -step * (thing.count - 1) / 2
     colours = thing.colours or ("",)
     return [
@@ -150,7 +158,7 @@ class _Arrangement:
 
     def cluster(self) -> Cluster:
         self._prefer_faces()
-        first = min(self.things)
+        first = self.links[0].subject
         self.placed[first] = _row(self.things[first], self._height(first))
         for link in self.links:
             arrange: Callable[[int, int], None] = getattr(self, f"_{link.relation}", self._beside)
@@ -179,14 +187,14 @@ class _Arrangement:
         )
 
     def _prefer_faces(self) -> None:
-        """A hat sits well on a face; on an animal seen from the side it would hang in the air."""
+        """A hat sits well on a face, and a face looks out of a box; an animal seen from the side does neither."""
         for link in self.links:
-            if link.relation == "wearing":
+            if link.relation in {"wearing", "in"}:
                 thing = self.things[link.subject]
                 self.things[link.subject] = replace(thing, sprite=portrait_of(thing.sprite))
 
     def _height(self, index: int) -> float:
-        return sprite_facts(self.things[index].sprite).scale
+        return natural_height(self.things[index].sprite)
 
     def _box(self, index: int) -> tuple[float, float, float, float]:
         row = self.placed[index]
@@ -233,16 +241,20 @@ class _Arrangement:
 
     def _riding(self, subject: int, target: int) -> None:
         self._widen(target, subject, _LARGE_SUPPORT)
-        self._support(
-            subject, target, 0.16 if sprite_facts(self.things[subject].sprite).is_bust else 0.06, depth=_FRONT
-        )
+        stands = not _LOW_DECK < sprite_facts(self.things[target].sprite).seat < _HIGH_DECK
+        sink = 0.02 if stands else 0.16 if sprite_facts(self.things[subject].sprite).is_bust else 0.06
+        self._support(subject, target, sink, depth=_BEHIND if stands else _FRONT)
 
     def _in(self, subject: int, target: int) -> None:
         if not sprite_facts(self.things[target].sprite).is_container:
             self._behind(subject, target)
             return
         self._widen(target, subject, 1.25)
-        self._support(subject, target, 0.3, depth=_FRONT)
+        _, foot, _, top = self._box(subject)
+        piece = self.placed[target][0]
+        hidden = _HIDDEN_OF_FACE if sprite_facts(self.things[subject].sprite).is_face else _HIDDEN
+        rim = piece.foot + sprite_facts(piece.sprite).rim * piece.height
+        self._shift(target, self._around(subject), foot + hidden * (top - foot) - rim, depth=_FRONT)
 
     def _under(self, subject: int, target: int) -> None:
         tall = sprite_facts(self.things[target].sprite).scale >= _LARGE_SUPPORT
@@ -298,27 +310,39 @@ class _Arrangement:
     def _wearing(self, subject: int, target: int) -> None:
         owner = self.placed[subject][0]
         wanted = self.placed[target][0]
+        name = wanted.sprite.replace("\ufe0f", "")
+        spot, share, anchor = _WORN.get(name, ("crown", 0.85, 0.1))
         middle, wide = head(owner.sprite)
         x = owner.x + (middle - 0.5) * owner.width
-        share, level, anchor = _WORN.get(wanted.sprite.replace("\ufe0f", ""), (0.8, 0.86, 0.0))
         height = wide * owner.width * share / aspect(wanted.sprite)
-        foot = owner.foot + level * owner.height - anchor * height
+        foot = owner.foot + _SPOTS[_figure(owner.sprite)][spot] * owner.height - anchor * height
         self.placed[target] = [replace(wanted, x=x, foot=foot, height=height, depth=owner.depth + _FRONT)]
 
 
-_WORN = {
-    "🕶": (0.92, 0.56, 0.5),
-    "👓": (0.92, 0.56, 0.5),
-    "🥽": (0.92, 0.56, 0.5),
-    "🎧": (1.15, 0.55, 0.42),
-    "🧣": (0.8, 0.02, 0.75),
-    "🎀": (0.5, 0.02, 0.5),
-    "👔": (0.45, 0.02, 0.9),
-    "wizard-hat": (1.0, 0.80, 0.0),
-    "space-helmet": (1.5, 0.5, 0.5),
-    "🧢": (0.85, 0.80, 0.0),
-    "👒": (1.2, 0.82, 0.0),
-    "👑": (0.62, 0.90, 0.0),
-    "🎩": (0.8, 0.86, 0.0),
+def _figure(sprite: str) -> str:
+    facts = sprite_facts(sprite)
+    return "bust" if facts.is_bust else "face" if facts.is_face else "body"
+
+
+_SPOTS = {
+    "face": {"crown": 0.93, "eyes": 0.56, "ears": 0.55, "neck": 0.03},
+    "bust": {"crown": 0.93, "eyes": 0.66, "ears": 0.62, "neck": 0.27},
+    "body": {"crown": 0.97, "eyes": 0.86, "ears": 0.84, "neck": 0.68},
 }
-"""Worn sprite → width as a share of the head's, height on the wearer, and the share of the sprite below that height."""
+"""Kind of figure → place on it → height as a share of the figure's."""
+
+_WORN = {
+    "🕶": ("eyes", 0.92, 0.5),
+    "👓": ("eyes", 0.92, 0.5),
+    "🥽": ("eyes", 0.92, 0.5),
+    "🎧": ("ears", 1.15, 0.42),
+    "🧣": ("neck", 0.75, 0.75),
+    "🎀": ("neck", 0.5, 0.5),
+    "👔": ("neck", 0.45, 0.9),
+    "wizard-hat": ("crown", 0.8, 0.16),
+    "🧢": ("crown", 0.85, 0.25),
+    "👒": ("crown", 1.15, 0.3),
+    "👑": ("crown", 0.6, 0.12),
+    "🎩": ("crown", 0.75, 0.15),
+}
+"""Worn sprite → where, width as a share of the head's, and the share of the sprite that is below that place."""

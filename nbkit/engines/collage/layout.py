@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nbkit.engines.collage.sprite_facts import Habitat
+from nbkit.engines.collage.sprite_facts import Habitat, sprite_facts
 
 if TYPE_CHECKING:
     from nbkit.engines.collage.canvas import Canvas
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
 
 _SIDE = 0.06
 _TOP = 0.05
-_ONE_ROW = 5
-_TWO_ROWS = 10
+_SMALLER_BEHIND = 0.12
+_ROW_SPACING = 1.06
+_VISIBLE = 0.66
+_CALM = 0.82
+_PLAIN, _PLAIN_MIDDLE = 0.72, 0.53
 _ALONE = 0.56
 _BUST = 0.66
 _MAX_BUSTS_AT_EDGE = 3
@@ -164,7 +168,9 @@ def _stand(clusters: list[Cluster], setting: Setting, canvas: Canvas, *, is_shar
         # A bust is cut straight at the chest: it looks right where the picture ends too.
         edge = 1 + 1 / canvas.height
         return _rows(clusters, (edge, edge), canvas, share=0.5 if is_shared else _BUST)
-    share = 0.62 if setting.is_plain else _ALONE
+    if setting.is_plain:
+        return _centred(_rows(clusters, setting.ground, canvas, share=_PLAIN, has_shadow=True), canvas)
+    share = _ALONE
     if is_shared:
         share = 0.4
     return _rows(clusters, setting.ground, canvas, share=share, has_shadow=setting.casts_shadow)
@@ -180,28 +186,51 @@ def _rows(
     sink: float = 0.0,
 ) -> list[Placement]:
     """Stand clusters in one to three rows between two baselines; farther rows are smaller and drawn first."""
-    number = 1 if len(clusters) <= _ONE_ROW else 2 if len(clusters) <= _TWO_ROWS else 3
-    rows = _deal(clusters, number)
-    room = canvas.width * (1 - 2 * _SIDE)
-    sizes = [1 - 0.2 * (number - 1 - index) for index in range(number)]
-    unit = min(
-        room / sum(cluster.width * size * (1.06 if len(row) > 1 else 1) for cluster in row)
-        for row, size in zip(rows, sizes, strict=True)
-    )
-    far, near = band[0], band[1] if number > 1 else band[0] + (band[1] - band[0]) * 0.75
-    for row, size, level in zip(rows, sizes, _levels(far, near, number), strict=True):
-        tallest = max(cluster.height for cluster in row) * size
-        limit = min(share * _appetite(tallest), level - _TOP) * canvas.height
-        unit = min(unit, limit / tallest)
+    plans = [_plan(clusters, number, band, canvas, share) for number in range(1, min(3, len(clusters)) + 1)]
+    # One row is calmer: more rows must be worth it.
+    plan = max(plans, key=lambda plan: plan.unit * _CALM ** len(plan.rows))
     placements: list[Placement] = []
-    for row, size, level in zip(rows, sizes, _levels(far, near, number), strict=True):
-        placements += _one_row(row, level, unit * size, canvas, has_shadow=has_shadow, sink=sink)
+    for row, size, level in zip(plan.rows, plan.sizes, plan.levels, strict=True):
+        placements += _one_row(row, level, plan.unit * size, canvas, has_shadow=has_shadow, sink=sink)
     return placements
 
 
-def _levels(far: float, near: float, number: int) -> list[float]:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Clusters dealt to rows, farthest first: where each row stands and how large it is drawn."""
+
+    rows: list[list[Cluster]]
+    sizes: list[float]
+    levels: list[float]
+    unit: float
+
+
+def _plan(
+    clusters: list[Cluster], number: int, band: tuple[float, float], canvas: Canvas, share: float
+) -> _Plan:
+    number = min(number, len(clusters))
+    rows = _deal(clusters, number)
+    sizes = [1 - _SMALLER_BEHIND * (number - 1 - index) for index in range(number)]
+    levels = _levels(band, number)
+    room = canvas.width * (1 - 2 * _SIDE)
+    unit = math.inf
+    for row, size, level in zip(rows, sizes, levels, strict=True):
+        tallest = max(cluster.height for cluster in row) * size
+        limit = min(share * _appetite(tallest), level - _TOP) * canvas.height
+        wide = sum(cluster.width for cluster in row) * size * (_ROW_SPACING if len(row) > 1 else 1)
+        unit = min(unit, limit / tallest, room / wide)
+    if number > 1:
+        # A nearer row may hide the legs of a farther one, never its faces.
+        step = (levels[1] - levels[0]) * canvas.height
+        tallest = max(cluster.height for row in rows[1:] for cluster in row)
+        unit = min(unit, step / (_VISIBLE * tallest))
+    return _Plan(rows, sizes, levels, unit)
+
+
+def _levels(band: tuple[float, float], number: int) -> list[float]:
+    far, near = band
     if number == 1:
-        return [near]
+        return [far + (near - far) * 0.75]
     return [far + (near - far) * index / (number - 1) for index in range(number)]
 
 
@@ -211,20 +240,18 @@ def _appetite(tallest: float) -> float:
 
 
 def _deal(clusters: list[Cluster], number: int) -> list[list[Cluster]]:
-    """Deal clusters to rows, the first and so most important ones to the nearest row."""
-    per_row = math.ceil(len(clusters) / number)
-    rows = [clusters[start : start + per_row] for start in range(0, len(clusters), per_row)]
-    while len(rows) < number:
-        rows.append([rows[-1].pop()] if len(rows[-1]) > 1 else [])
-    return [_from_the_middle(row) for row in rows[::-1]]
+    """Deal clusters to rows, the first and so most important ones to the nearest; rows are read from left to right."""
+    bounds = [math.ceil(len(clusters) * index / number) for index in range(number + 1)]
+    rows = [clusters[start:end] for start, end in itertools.pairwise(bounds)]
+    return rows[::-1]
 
 
-def _from_the_middle(row: list[Cluster]) -> list[Cluster]:
-    """Order a row so that the first cluster stands in the middle and the others alternate around it."""
-    ordered: list[Cluster] = []
-    for index, cluster in enumerate(row):
-        ordered.insert(len(ordered) if index % 2 else 0, cluster)
-    return ordered
+def _centred(placements: list[Placement], canvas: Canvas) -> list[Placement]:
+    """Lift a low group on a plain background to the middle of the picture."""
+    top = min(placement.foot - placement.height for placement in placements)
+    foot = max(placement.foot for placement in placements)
+    lift = max(0.0, (top + foot) / 2 - _PLAIN_MIDDLE * canvas.height)
+    return [replace(placement, foot=placement.foot - lift) for placement in placements]
 
 
 def _one_row(
@@ -242,7 +269,7 @@ def _one_row(
         foot = level * canvas.height + drop
         placements += _placed(cluster, x + wide / 2, foot, unit, has_shadow=has_shadow, sink=sink)
         x += wide + gap
-    return sorted(placements, key=lambda placement: placement.foot - placement.piece.depth * 0.001)
+    return placements
 
 
 def _placed(
@@ -256,7 +283,7 @@ def _placed(
             foot - piece.foot * unit,
             piece.height * unit,
             has_shadow=has_shadow and piece.foot < 0.12,  # noqa: PLR2004 - it touches the ground
-            sink=sink if piece.foot < 0.12 else 0.0,  # noqa: PLR2004 - it touches the water
+            sink=(sprite_facts(piece.sprite).own_water or sink) if sink and piece.foot < 0.12 else 0.0,  # noqa: PLR2004
         )
         for piece in cluster.pieces
     ]

@@ -24,6 +24,9 @@ NEWEST_EMOJI_IN_FONT = 17
 LANGUAGES_WITH_FILES = ("en", "zh", "ru", "es", "de", "fr", "it", "pt", "ja", "ko", "id", "tr", "ar", "fa")
 
 
+_GRAMMAR = ("relations", "counts", "colours")
+
+
 class Kind(StrEnum):
     """What a word does in a prompt; the value is its section in a language file."""
 
@@ -84,6 +87,7 @@ class Lexicon:
     def __init__(self) -> None:
         self._root = _Node()
         self.containers: set[str] = set()
+        self.plurals: set[str] = set()
 
     def add(self, phrase: str, meaning: Meaning) -> None:
         """Give a phrase its meaning, unless it has one already."""
@@ -101,7 +105,8 @@ class Lexicon:
         best: Match | None = None
         for end, meaning, is_plural in _walk(self._root, tokens, start):
             if best is None or end - start > len(best.tokens):
-                best = Match(tuple(tokens[start:end]), meaning, is_plural)
+                plural = is_plural or tokens[end - 1].text in self.plurals
+                best = Match(tuple(tokens[start:end]), meaning, plural)
         return best
 
 
@@ -117,6 +122,7 @@ def lexicon(language: str) -> Lexicon:
                     words.containers.add(normalize(phrase))
                 else:
                     words.add(phrase, Meaning(kind, value))
+    words.plurals = {normalize(word) for word in _split(sections.get("plurals", {}).get("words", ""))}
     silly = {normalize(word) for word in _split(sections.get("not_things", {}).get("words", ""))}
     for name, sprite in _emoji_names(language):
         if normalize(name) not in silly:
@@ -126,12 +132,10 @@ def lexicon(language: str) -> Lexicon:
 
 @lru_cache(maxsize=32)
 def function_words(language: str) -> frozenset[str]:
-    """Return the words that give a language away: its silent words and relations of one word."""
+    """Return the single words that give a language away: silent words, relations, numbers and colours."""
     sections = _language_file(language)
-    phrases = [
-        *_split(sections.get("silent", {}).get("words", "")),
-        *_split(*sections.get("relations", {}).values()),
-    ]
+    lists = [words for section in _GRAMMAR for words in sections.get(section, {}).values()]
+    phrases = _split(sections.get("silent", {}).get("words", ""), *lists)
     return frozenset(normalize(phrase) for phrase in phrases if " " not in phrase)
 
 

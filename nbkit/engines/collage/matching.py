@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nbkit.engines.collage.lexicon import Kind, Lexicon, Match, Meaning, function_words, lexicon
+from nbkit.engines.collage.sprite_facts import painted_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,8 @@ def languages_of(tokens: Sequence[Token]) -> set[str]:
 def _match_at(tokens: Sequence[Token], position: int, languages: Sequence[str]) -> Match:
     token = tokens[position]
     if token.is_emoji:
-        return Match((token,), Meaning(Kind.THING, token.text))
+        section, value = painted_as(token.text) or (Kind.THING, token.text)
+        return Match((token,), Meaning(Kind(section), value))
     if token.is_break:
         return Match((token,), None)
     found = [match for language in languages if (match := _longest(language, tokens, position))]

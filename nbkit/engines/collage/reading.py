@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nbkit.engines.collage.lexicon import Kind, Match, lexicon
+from nbkit.engines.collage.lexicon import Kind, Match, Meaning, lexicon
 from nbkit.engines.collage.matching import languages_of, match_all
-from nbkit.engines.collage.sprite_facts import sprite_facts
+from nbkit.engines.collage.sprite_facts import costume_of, sprite_facts
 from nbkit.engines.collage.tokens import normalize, tokenize
 
 MAX_THINGS = 14
@@ -15,6 +15,17 @@ MAX_THINGS = 14
 MAX_OF_ONE_THING = 12
 MAX_UNMATCHED = 200
 _A_FEW = 3
+_GOVERNING = frozenset({"on", "under", "beside", "front", "behind", "above", "in", "riding", "with"})
+_CYRILLIC = frozenset(
+    map(chr, range(0x400, 0x500))
+)  # after a preposition its singular often ends like a plural
+_WEATHER_THINGS = {
+    "stars": "⭐",
+    "moon": "🌙",
+    "sun": "🌞",
+    "clouds": "☁️",
+    "snow": "❄️",
+}  # in a colour: "golden star"
 _FUNCTION_WORDS = (Kind.SILENT, Kind.RELATION, Kind.COUNT)
 _SOLID_PLACES = ("table", "room", "underwater", "space", "stage", "moonscape")
 _FAR_PLACES = ("mountains", "forest", "city", "sea")
@@ -104,6 +115,8 @@ class _Reader:
             if match.meaning is None:
                 self._unknown(match)
             elif (match.kind, match.value) not in self._unwanted:
+                if match.kind is Kind.THING and self._count_word:
+                    self._note(self.brief.matched, self._count_word)
                 if match.kind not in _FUNCTION_WORDS:
                     self._note(self.brief.matched, match.surface)
                 self._understand(match, matches[position + 1 :])
@@ -132,8 +145,7 @@ class _Reader:
             case Kind.LIGHT:
                 brief.light = brief.light or value
             case Kind.WEATHER:
-                self._append(brief.weather, value)
-                self._forget_pending()
+                self._weather(match)
             case Kind.STYLE:
                 self._append(brief.styles, value)
             case Kind.COLOUR:
@@ -141,9 +153,22 @@ class _Reader:
             case Kind.COUNT:
                 self._count, self._count_word = max(1, min(int(value), MAX_OF_ONE_THING)), match.surface
             case Kind.RELATION:
-                self._relation = value
+                self._relate_next(value)
             case Kind.CLOSEUP:
                 brief.is_closeup = True
+
+    def _relate_next(self, relation: str) -> None:
+        if self._previous and self._previous.kind is not Kind.COLOUR:
+            self._forget_pending()  # "a red gizmo and a star": the red was not for the star
+        self._relation = relation
+
+    def _weather(self, match: Match) -> None:
+        if self._colours and match.value in _WEATHER_THINGS:
+            sprite = Meaning(Kind.THING, _WEATHER_THINGS[match.value])
+            self._thing(Match(match.tokens, sprite, match.is_plural))
+        else:
+            self._append(self.brief.weather, match.value)
+            self._forget_pending()
 
     @staticmethod
     def _append(values: list[str], value: str) -> None:
@@ -171,41 +196,55 @@ class _Reader:
             return  # two words for one thing: "coffee cup"
         if len(things) >= MAX_THINGS:
             return
-        if self._count_word:
-            self._note(self.brief.matched, self._count_word)
-        count = self._count or (_A_FEW if match.is_plural else 1)
+        is_plural = match.is_plural and not (
+            self._relation in _GOVERNING and match.tokens[0].text[0] in _CYRILLIC
+        )
+        count = self._count or (_A_FEW if is_plural else 1)
         things.append(Thing(match.value, count, tuple(self._colours)))
-        if self._relation and len(things) > 1:
-            self.brief.links.append(self._link(len(things) - 1))
-        elif touches and len(things) > 1 and not match.tokens[0].is_emoji:
-            self.brief.links += self._costume(len(things) - 1)
+        if len(things) > 1:
+            self._relate(touches=touches and not match.tokens[0].is_emoji)
         self._forget_pending()
 
-    def _link(self, target: int) -> Link:
-        things = self.brief.things
-        subject = target - 1
-        while subject > 0 and self._relation == "beside" and self._is_worn_or_ridden(subject):
-            subject -= 1  # "a cat in a hat and a dog": the dog is beside the cat
-        owner, thing = sprite_facts(things[subject].sprite), sprite_facts(things[target].sprite)
+    def _relate(self, *, touches: bool) -> None:
+        """Link the newest thing to the one it relates to."""
+        things, links, target = self.brief.things, self.brief.links, len(self.brief.things) - 1
+        newest = sprite_facts(things[target].sprite)
+        if self._relation == "and":
+            # "wearing a scarf and sunglasses": both belong to the wearer.
+            if (
+                links
+                and links[-1].target == target - 1
+                and links[-1].relation == "wearing"
+                and newest.is_wearable
+            ):
+                links.append(Link(links[-1].subject, "wearing", target))
+        elif self._relation:
+            subject = self._owner(target - 1)
+            links.append(Link(subject, self._precise(subject, target), target))
+        elif touches and newest.is_animate and (costume := costume_of(things[target - 1].sprite)):
+            things[target - 1].sprite = costume
+            links.append(Link(target, "wearing", target - 1))
+
+    def _owner(self, subject: int) -> int:
+        """Whoever wears or rides the thing: "a cat in a hat next to a dog" puts the dog beside the cat."""
+        for link in reversed(self.brief.links):
+            if link.target == subject and link.relation in {"wearing", "holding"}:
+                return link.subject
+        return subject
+
+    def _precise(self, subject: int, target: int) -> str:
+        """Sharpen a vague word by what the two things are: with a hat, in a hat, on a bicycle."""
+        owner, thing = (sprite_facts(self.brief.things[index].sprite) for index in (subject, target))
         relation = self._relation
         if relation in {"with", "in", "holding"} and thing.is_wearable and owner.is_animate:
-            relation = "wearing"
-        elif relation == "on" and thing.is_rideable and owner.is_animate:
-            relation = "riding"
-        elif relation == "with":
-            relation = (
-                "holding" if thing.is_held and owner.is_animate and things[target].count == 1 else "beside"
-            )
-        elif relation == "wearing" and not thing.is_wearable:
-            relation = "beside"
-        return Link(subject, relation, target)
-
-    def _is_worn_or_ridden(self, index: int) -> bool:
-        return any(link.target == index and link.relation != "beside" for link in self.brief.links)
-
-    def _costume(self, target: int) -> list[Link]:
-        """Two nouns in a row, as in "wizard cat", belong together."""
-        return [Link(target - 1, "beside", target)]
+            return "wearing"
+        if relation == "on" and thing.is_rideable and owner.is_animate:
+            return "riding"
+        if relation == "with" and thing.is_held and owner.is_animate and self.brief.things[target].count == 1:
+            return "holding"
+        if relation == "with" or (relation == "wearing" and not thing.is_wearable):
+            return "beside"
+        return relation
 
     def _place(self, value: str) -> None:
         if self._relation == "above" and self.brief.things:

@@ -31,7 +31,7 @@ COLOURS = {
 """Colour name → what the largest surface of the sprite becomes (sRGB, 0–1)."""
 
 _SKIN_HUE = 0.151  # the yellow of OpenMoji's people
-_SKIN_WIDTH = 0.028
+_SKIN_WIDTH = 0.04  # with the shades of fair hair
 _HUE_BINS = 36
 _FAMILY_WIDTH = 0.09
 _COLOURFUL = 0.22
@@ -60,6 +60,12 @@ def recolour(image: Image, colour: str, *, keep_skin: bool = True) -> Image:
     else:
         changed = _neutral(saturation, value, pale)
     weight, depth, light = changed
+    if keep_skin:
+        weight = weight * (
+            1
+            - np.clip((_SKIN_WIDTH * 1.25 - _distance(hue, _SKIN_HUE)) / (_SKIN_WIDTH * 0.25), 0, 1)
+            * (saturation > _COLOURFUL)
+        )
     target = np.asarray(COLOURS[colour], np.float32)
     # Less saturated than the main colour: towards white. Darker than it: towards black. So shading and edges stay.
     new = (target * depth[..., None] + (1 - depth[..., None])) * light[..., None]

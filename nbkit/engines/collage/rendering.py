@@ -91,6 +91,8 @@ def _sunk(sprite: Image, share: float) -> Image:
     depth = np.clip((rows - line) / (sprite.height * share), 0, 1)
     cut = sprite.copy()
     cut.putalpha(
-        Pictures.fromarray((alpha * (above + (1 - above) * 0.3 * (1 - depth))).astype(np.uint8), "L")
+        Pictures.fromarray(
+            (alpha * (above + (1 - above) * 0.22 * np.clip(1 - 2 * depth, 0, 1))).astype(np.uint8), "L"
+        )
     )
     return cut

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbkit.engines.collage import backdrop, landscape, seascape, town
 from nbkit.engines.collage.sky import choose_air, paint_sky
+from nbkit.engines.collage.sprite_facts import Habitat, sprite_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nbkit.engines.collage.sky import Air
 
 _PLAIN = "plain"
+_LARGE = 1.5  # houses and trees are seen in the open
 _SKY_BOTTOM = {
     "space": 0.0,
     "underwater": 0.0,
@@ -23,6 +25,7 @@ _SKY_BOTTOM = {
     "room": 0.0,
     "table": 0.0,
     "stage": 0.0,
+    "waves": 0.0,
     "sky": 1.0,
 }
 _WANDERING = ("meadow", "mountains", "beach", "desert", "sea", "lake", "forest", "flowers")
@@ -57,6 +60,8 @@ class Scenery:
 
     def paint_ground(self) -> Setting:
         """Paint the place and tell where things may be put."""
+        if self.place == "waves":
+            return backdrop.waves(self._canvas, self._tint)
         if self.place == _PLAIN:
             return backdrop.plain(self._canvas, self._tint, is_dark=self.air.is_dark)
         if self._far_place == "mountains" and self.place not in _SKY_BOTTOM:
@@ -70,13 +75,30 @@ class Scenery:
 def _place_without_name(brief: Brief, canvas: Canvas) -> str:
     if not brief.things:
         if brief.tint and not brief.weather and not brief.light:
-            return _PLAIN
+            return "waves"
         if "rain" in brief.weather or "storm" in brief.weather:
             return "sea"
         return _WANDERING[int(canvas.chance(0, len(_WANDERING)))]
-    if brief.is_closeup or "sticker" in brief.styles or not (brief.light or brief.weather):
+    if brief.is_closeup or "sticker" in brief.styles:
         return _PLAIN
-    return "meadow"
+    if len(brief.things) == 1 and not brief.light and not brief.weather and "oil" not in brief.styles:
+        return _PLAIN
+    return _home(brief)
+
+
+def _home(brief: Brief) -> str:
+    """Find a place where several things may meet: the sea for a ship, a plain background for a cup and a book."""
+    facts = [sprite_facts(thing.sprite) for thing in brief.things]
+    if any(Habitat.SURFACE in thing.habitats for thing in facts[:2]):
+        return "sea"
+    if all(Habitat.WATER in thing.habitats for thing in facts):
+        return "sea" if brief.light or brief.weather else "underwater"
+    if all(Habitat.AIR in thing.habitats for thing in facts) and not brief.weather and not brief.light:
+        return "sky"
+    is_outdoors = (
+        brief.light or brief.weather or "oil" in brief.styles or any(thing.scale >= _LARGE for thing in facts)
+    )
+    return "meadow" if is_outdoors else _PLAIN
 
 
 _PAINTERS: dict[str, Callable[[Canvas, Air, str], Setting]] = {

@@ -25,7 +25,7 @@ def beach(canvas: Canvas, air: Air, _season: str) -> Setting:
         x, y = canvas.chance(0, canvas.width), canvas.height * canvas.chance(0.8, 0.99)
         size = canvas.unit * canvas.chance(0.002, 0.005)
         canvas.ellipses([(x, y, size * 1.6, size)], air.lit("#c9a66b"), opacity=0.6)
-    return Setting(horizon=0.52, ground=(0.80, 0.94), air=(0.15, 0.38), waterline=(0.60, 0.66))
+    return Setting(horizon=0.52, ground=(0.78, 0.95), air=(0.15, 0.38), waterline=(0.60, 0.66))
 
 
 def sea(canvas: Canvas, air: Air, _season: str) -> Setting:

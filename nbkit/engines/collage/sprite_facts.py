@@ -9,8 +9,8 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-HOT_AIR_BALLOON = "hot-air-balloon"
-"""A balloon with a basket. There is no such emoji, so the composer paints it."""
+HOT_AIR_BALLOON, WIZARD_HAT = "hot-air-balloon", "wizard-hat"
+"""Sprites that are no emoji, so the composer paints them."""
 
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
 _ANIMALS = (
@@ -31,6 +31,9 @@ _PEOPLE = (
 _MORE_PEOPLE = "🎅 🤶 🥷 🕵 🤖 🤠 🤡 👽 👾 ⛄ 🏃 🚶 🏂 🏄 🏊 🚴 🏇 🧍 💂 🤰 🐿 🦊 🦁 🐻 🐼 🐸 🐶 🐱"
 
 
+_FACES = "🐭🐮🐯🐰🐱🐲🐴🐵🐶🐷🐸🐹🐺🐻🐼🐔🦊🦁🐨🤖🤠🤡👽💀👹👺😈🦄🫎🙂"
+
+
 class Habitat(StrEnum):
     """Where a sprite is drawn unless the prompt says otherwise."""
 
@@ -49,15 +52,20 @@ class SpriteFacts:
         scale: Height beside a person or a dog, which are 1.
         habitats: Where it may be drawn, the first is the usual one.
         seat: Where a rider or a load goes, as a share of the height, from the bottom.
+        rim: Above which height one sees what is in it.
+        own_water: Share of its height that is water drawn with it.
         is_bust: It ends in a straight cut at the chest.
     """
 
     scale: float
     habitats: frozenset[Habitat]
     seat: float
+    rim: float
+    own_water: float
     is_animate: bool
     is_person: bool
     is_bust: bool
+    is_face: bool
     is_rideable: bool
     is_container: bool
     is_wearable: bool
@@ -77,9 +85,12 @@ def sprite_facts(sprite: str) -> SpriteFacts:
         scale=_number(tables["scale"], name, 1.0),
         habitats=habitats or frozenset({Habitat.GROUND}),
         seat=_number(tables["seat"], name, 0.95),
+        rim=_number(tables["rim"], name, 0.95),
+        own_water=_number(tables["own_water"], name, 0.0),
         is_animate=is_person or _in_ranges(name, _ANIMALS),
         is_person=is_person,
         is_bust=_is_bust(name),
+        is_face=name[0] in _FACES or 0x1F600 <= ord(name[0]) <= 0x1F64F,  # noqa: PLR2004 - the block of smileys
         is_rideable=name in tables["role"]["rideable"],
         is_container=name in tables["role"]["container"],
         is_wearable=name in tables["role"]["wearable"],
@@ -90,6 +101,17 @@ def sprite_facts(sprite: str) -> SpriteFacts:
 def portrait_of(sprite: str) -> str:
     """Return the face of an animal where there is one, otherwise the sprite itself."""
     return str(_tables()["portrait"].get(_bare(sprite), sprite))
+
+
+def costume_of(sprite: str) -> str:
+    """Return what marks a profession and can be worn by an animal, or an empty string."""
+    return str(_tables()["costume"].get(_bare(sprite), ""))
+
+
+def painted_as(sprite: str) -> tuple[str, str] | None:
+    """Return section and value of the scenery that an emoji means, None for one that is set in as a sprite."""
+    section, _, value = str(_tables()["painted"].get(_bare(sprite), "")).partition(" ")
+    return (section, value) if value else None
 
 
 def is_nameable(sprite: str) -> bool:
@@ -136,9 +158,11 @@ def _tables() -> dict[str, dict[str, Any]]:
             key: frozenset(_bare(sprite) for sprite in sprites.split())
             for key, sprites in file[section].items()
         }
-        for section in ("scale", "habitat", "role", "seat")
+        for section in ("scale", "habitat", "role", "seat", "rim", "own_water")
     }
-    return tables | {"portrait": {_bare(sprite): face for sprite, face in file["portrait"].items()}}
+    for section in ("portrait", "costume", "painted"):
+        tables[section] = {_bare(sprite): value for sprite, value in file[section].items()}
+    return tables
 
 
 @lru_cache(maxsize=1)

