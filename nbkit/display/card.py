@@ -98,7 +98,7 @@ def html(card: Card, show: str = "all") -> Markup:
         rows = output.rows(card.output)
         parts += [table.html(rows) if rows else Markup()]
     parts.append(_folded(card))
-    return element("div", *parts, class_=NO_MATHEMATICS, style=_CARD)
+    return framed(*parts)
 
 
 def text(card: Card, show: str = "all") -> str:
@@ -126,6 +126,11 @@ def heading(card: Card) -> Markup:
     request = faint("request ", code(card.request_id)) if card.request_id else ""
     shown = (part for part in (name, quiet, bar, stand_in, request) if part)
     return element("div", *shown, style="display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 14px")
+
+
+def framed(*parts: object) -> Markup:
+    """Pieces of a card in its typography, for a page that has another."""
+    return element("div", *parts, class_=NO_MATHEMATICS, style=_CARD) if any(parts) else Markup()
 
 
 def log_tail(card: Card, lines: int = 5) -> Markup:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _MOST = 24  # further pictures are named, so that a large batch does not make a heavy notebook
 _KILO = 1000
+# Behind cutouts, so that dark lines show on dark themes, too.
+_CHECKS = "repeating-conic-gradient(#ececec 0 25%,#fff 0 50%) 0 0/16px 16px"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +119,14 @@ def _picture(figure: Figure, width: int) -> Markup:
 def _image(figure: Figure, small: Preview, width: int) -> Markup:
     scale = min(1, width / max(small.width, small.height))
     size = f"{figure.width or small.full_width} by {figure.height or small.full_height} pixels"
+    ground = f";background:{_CHECKS}" if small.see_through else ""
     picture = element(
         "img",
         src=small.uri,
         alt=", ".join(filter(None, (figure.caption or figure.name, size))),
         width=max(1, round(small.width * scale)),
         height=max(1, round(small.height * scale)),
-        style="max-width:100%;height:auto;display:block;margin:0;border-radius:3px",
+        style=f"max-width:100%;height:auto;display:block;margin:0;border-radius:3px{ground}",
     )
     return _linked(figure, picture)
 

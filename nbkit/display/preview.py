@@ -37,6 +37,7 @@ class Preview:
         height: Pixels of the preview.
         full_width: Pixels of the picture that it was made from.
         full_height: Pixels of the picture that it was made from.
+        see_through: Whether what stands behind it shows.
     """
 
     data: bytes
@@ -45,6 +46,7 @@ class Preview:
     height: int
     full_width: int
     full_height: int
+    see_through: bool = False
 
     @property
     def uri(self) -> str:
@@ -131,11 +133,15 @@ def _fit(picture: PILImage, content_type: str, limit: int, full: tuple[int, int]
         for quality in _QUALITIES:
             data = _encode(picture, content_type, quality)
             if len(data) <= limit:
-                return Preview(data, content_type, *picture.size, *full)
+                return Preview(data, content_type, *picture.size, *full, see_through=_is_see_through(picture))
         width, height = (max(1, int(side * _SHRINK)) for side in picture.size)
         if max(width, height) < _SMALLEST:
             raise MediaError(f"the picture does not fit into {limit} bytes")
         picture = picture.resize((width, height))
+
+
+def _is_see_through(picture: PILImage) -> bool:
+    return picture.mode == "RGBA" and picture.getchannel("A").getextrema() != (255, 255)
 
 
 def _encode(picture: PILImage, content_type: str, quality: int) -> bytes:

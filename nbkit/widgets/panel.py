@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from nbkit.display import steps
-from nbkit.display.card import heading, log_tail
+from nbkit.display.card import framed, heading, log_tail
 from nbkit.display.markup import faint
 from nbkit.display.preview import preview
 from nbkit.errors import MediaError
@@ -35,17 +35,18 @@ class Panel:
     def __init__(self, on_cancel: Callable[[], None], *, clickable: bool = True) -> None:
         import ipywidgets
 
-        self._head = ipywidgets.HTML()
-        self._steps = ipywidgets.HTML()
+        flush = {"margin": "0"}
+        self._head = ipywidgets.HTML(layout=flush)
+        self._steps = ipywidgets.HTML(layout=flush)
         self._pictures = ipywidgets.HBox([], layout={"flex_flow": "row wrap", "grid_gap": "12px"})
-        self._logs = ipywidgets.HTML()
+        self._logs = ipywidgets.HTML(layout=flush)
         self._button = ipywidgets.Button(
             description="Cancel",
             tooltip="Stop it at the service",
-            layout={"width": "auto", "margin": "4px 0"},
+            layout={"width": "auto", "height": "24px", "margin": "6px 0 2px", "align_self": "flex-start"},
         )
         self._button.on_click(lambda _button: on_cancel())
-        hint = ipywidgets.HTML(faint("■ (interrupt) cancels it"))
+        hint = ipywidgets.HTML(framed(faint("■ (interrupt) cancels it")), layout=flush)
         end = self._button if clickable else hint
         self.widget = ipywidgets.VBox([self._head, self._steps, self._pictures, self._logs, end])
         self._all = [self._head, self._steps, self._pictures, self._logs, self._button, hint, self.widget]
@@ -67,9 +68,9 @@ class Panel:
 
     def write(self, card: Card) -> None:
         """Show the state of a run, but for its pictures."""
-        self._head.value = heading(card)
-        self._steps.value = steps.html(card.steps)
-        self._logs.value = log_tail(card)
+        self._head.value = framed(heading(card))
+        self._steps.value = framed(steps.html(card.steps))
+        self._logs.value = framed(log_tail(card))
 
     def show_pictures(self, card: Card) -> None:
         """Show the newest pictures. Each keeps its widget, so that they do not flicker."""

@@ -21,6 +21,12 @@ def test_a_picture_is_shown_small_with_its_size_and_a_link_to_the_whole(paint: P
     assert "data:image/webp;base64," in page
 
 
+def test_what_is_see_through_stands_on_checks(paint: Paint) -> None:
+    """A cutout with dark lines can be seen on a dark theme, and shows where it is transparent."""
+    assert "conic-gradient" in figure.grid([Figure(paint(mode="RGBA"))])
+    assert "conic-gradient" not in figure.grid([Figure(paint(mode="RGB"))])
+
+
 def test_many_pictures_are_smaller_than_one(paint: Paint) -> None:
     """Sixteen pictures stay a light grid."""
     one = Figure(paint(size=(512, 512)))
