@@ -20,6 +20,7 @@ _SMALLER_BEHIND = 0.12
 _ROW_SPACING = 1.06
 _VISIBLE = 0.66
 _CALM = 0.82
+_TOUCHES = 0.12  # whoever is lower than this stands on the ground
 _PLAIN, _PLAIN_MIDDLE = 0.72, 0.53
 _ALONE = 0.56
 _BUST = 0.66
@@ -276,14 +277,18 @@ def _placed(
     cluster: Cluster, x: float, foot: float, unit: float, *, has_shadow: bool = False, sink: float = 0.0
 ) -> list[Placement]:
     middle = (cluster.left + cluster.right) / 2
-    return [
-        Placement(
-            piece,
-            x + (piece.x - middle) * unit,
-            foot - piece.foot * unit,
-            piece.height * unit,
-            has_shadow=has_shadow and piece.foot < 0.12,  # noqa: PLR2004 - it touches the ground
-            sink=(sprite_facts(piece.sprite).own_water or sink) if sink and piece.foot < 0.12 else 0.0,  # noqa: PLR2004
+    placements = []
+    for piece in cluster.pieces:
+        facts = sprite_facts(piece.sprite)
+        is_low = piece.foot < _TOUCHES
+        placements.append(
+            Placement(
+                piece,
+                x + (piece.x - middle) * unit,
+                foot - piece.foot * unit,
+                piece.height * unit,
+                has_shadow=has_shadow and is_low and Habitat.AIR not in facts.habitats,
+                sink=(facts.own_water or sink) if sink and is_low else 0.0,
+            )
         )
-        for piece in cluster.pieces
-    ]
+    return placements

@@ -93,7 +93,8 @@ def _latin_languages(tokens: Sequence[Token]) -> Sequence[str]:
     votes = {
         language: sum(text in function_words(language) for text in texts) for language in _LATIN_LANGUAGES
     }
-    winner = max(_LATIN_LANGUAGES, key=lambda language: votes[language])
-    if not votes[winner]:
+    most = max(votes.values())
+    winners = [language for language in _LATIN_LANGUAGES if votes[language] == most]
+    if not most:
         return _LATIN_LANGUAGES
-    return ("en",) if winner == "en" else (winner, "en")
+    return ("en",) if "en" in winners else (*winners, "en")

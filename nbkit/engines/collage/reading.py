@@ -26,6 +26,7 @@ _WEATHER_THINGS = {
     "clouds": "☁️",
     "snow": "❄️",
 }  # in a colour: "golden star"
+_DRESSING = frozenset({"in", "with", "wearing"})
 _FUNCTION_WORDS = (Kind.SILENT, Kind.RELATION, Kind.COUNT)
 _SOLID_PLACES = ("table", "room", "underwater", "space", "stage", "moonscape")
 _FAR_PLACES = ("mountains", "forest", "city", "sea")
@@ -108,6 +109,7 @@ class _Reader:
         self._count, self._count_word = 0, ""
         self._colours: list[str] = []
         self._relation = ""
+        self._before_noun = ""
         self._previous: Match | None = None
 
     def follow(self, matches: list[Match]) -> None:
@@ -201,7 +203,9 @@ class _Reader:
         )
         count = self._count or (_A_FEW if is_plural else 1)
         things.append(Thing(match.value, count, tuple(self._colours)))
-        if len(things) > 1:
+        if len(things) == 1 and self._relation:
+            self._before_noun = self._relation  # "骑着自行车的猫": the rider comes last
+        elif len(things) > 1:
             self._relate(touches=touches and not match.tokens[0].is_emoji)
         self._forget_pending()
 
@@ -209,7 +213,10 @@ class _Reader:
         """Link the newest thing to the one it relates to."""
         things, links, target = self.brief.things, self.brief.links, len(self.brief.things) - 1
         newest = sprite_facts(things[target].sprite)
-        if self._relation == "and":
+        if self._before_noun and not self._relation:
+            self._relation, self._before_noun = self._before_noun, ""
+            links.append(Link(target, self._precise(target, target - 1), target - 1))
+        elif self._relation == "and":
             # "wearing a scarf and sunglasses": both belong to the wearer.
             if (
                 links
@@ -220,7 +227,14 @@ class _Reader:
                 links.append(Link(links[-1].subject, "wearing", target))
         elif self._relation:
             subject = self._owner(target - 1)
-            links.append(Link(subject, self._precise(subject, target), target))
+            if (
+                newest.is_garment
+                and sprite_facts(things[subject].sprite).is_person
+                and self._relation in _DRESSING
+            ):
+                things[subject].colours = things.pop().colours  # the person's own clothes take the colour
+            else:
+                links.append(Link(subject, self._precise(subject, target), target))
         elif touches and newest.is_animate and (costume := costume_of(things[target - 1].sprite)):
             things[target - 1].sprite = costume
             links.append(Link(target, "wearing", target - 1))

@@ -70,6 +70,7 @@ class SpriteFacts:
     is_container: bool
     is_wearable: bool
     is_held: bool
+    is_garment: bool
 
 
 @lru_cache(maxsize=512)
@@ -95,6 +96,7 @@ def sprite_facts(sprite: str) -> SpriteFacts:
         is_container=name in tables["role"]["container"],
         is_wearable=name in tables["role"]["wearable"],
         is_held=name in tables["role"]["held"],
+        is_garment=name in tables["role"]["garment"],
     )
 
 

@@ -100,6 +100,19 @@ def test_clothes_after_and_have_the_same_wearer() -> None:
     assert brief.links == [Link(0, "wearing", 1), Link(0, "wearing", 2)]
 
 
+@pytest.mark.parametrize(("prompt", "relation"), [("戴着帽子的狗", "wearing"), ("骑着自行车的猫", "riding")])
+def test_rider_may_come_after_what_is_ridden(prompt: str, relation: str) -> None:
+    """In Chinese the one who rides or wears is named last."""
+    assert read(prompt).links == [Link(1, relation, 0)]
+
+
+def test_clothes_of_a_person_take_their_colour() -> None:
+    """A woman in a yellow dress is one figure with yellow clothes."""
+    (woman,) = read("a woman in a yellow dress").things
+
+    assert (woman.sprite, woman.colours) == ("👩", ("yellow",))
+
+
 def test_animal_called_after_a_profession_wears_its_mark() -> None:
     """A wizard cat is a cat with a hat, not a cat beside a wizard."""
     brief = read("a wizard cat portrait")
@@ -154,6 +167,7 @@ def test_words_that_name_one_thing_together(prompt: str, sprite: str) -> None:
         ("un perro en la playa", "beach"),
         ("砂漠のラクダ", "desert"),
         ("해변의 고양이", "beach"),
+        ("kucing di pantai", "beach"),
         ("🏖️🐈", "beach"),
     ],
 )
