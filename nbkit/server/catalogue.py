@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import ConfigError, InputError
 from nbkit.model.endpoint import Endpoint
+from nbkit.server.validation import check_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,6 +47,7 @@ class Entry:
     def __post_init__(self) -> None:
         if bool(self.model) == bool(self.graph):
             raise ConfigError(f"endpoint {self.id} needs either a model or a graph")
+        check_schema(self.input, self.id)
 
 
 class UnknownEndpoint(InputError):

@@ -98,7 +98,9 @@ def read_graph(document: Any) -> Graph:
     if not runs or len(runs) > MAX_STEPS:
         raise InputError(f"a workflow has 1 to {MAX_STEPS} steps, this one {len(runs)}", field="nodes")
     steps = {name: _step(name, node, runs, shown) for name, node in runs.items()}
-    output = _output(document.get("output"), shown)
+    declared = document.get("output")
+    # In a document that is its own map of nodes, `output` is a node among them.
+    output = _output(None if nested is None and "output" in nodes else declared, shown)
     for name in _names(output, "output"):
         _known(name, runs, shown, "output")
     title = document.get("name")
@@ -154,7 +156,7 @@ def _step(name: str, node: Mapping[str, Any], runs: Mapping[str, Any], shown: Ma
 
 def _output(declared: Any, shown: Mapping[str, Any]) -> Any:
     """The declared output, else the fields of the last display node that has some."""
-    candidates = [declared, shown.get("output"), *reversed(shown.values())]
+    candidates = [declared, shown.get("output"), *reversed(list(shown.values()))]
     for candidate in candidates:
         if isinstance(candidate, list) and candidate:
             return {"fields": candidate}

@@ -1,0 +1,71 @@
+"""Models with a fault each, for servers under test. Worker processes import this file by its name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+from PIL import Image
+
+Values = dict[str, Any]
+
+
+def echo(given: Values, job: Any) -> Values:
+    """Give the input back."""
+    job.log("echoing")
+    return {"given": given}
+
+
+def wait(given: Values, job: Any) -> Values:
+    """Take some seconds, and stop when asked to."""
+    for step in range(round(given["seconds"] * 50)):
+        time.sleep(0.02)
+        job.progress(step / (given["seconds"] * 50), "waiting")
+    return {"waited": given["seconds"]}
+
+
+def stubborn(given: Values, _job: Any) -> Values:
+    """Take some seconds and listen to nobody."""
+    time.sleep(given["seconds"])
+    return {"waited": given["seconds"]}
+
+
+def compute(given: Values, _job: Any) -> Values:
+    """Keep a core busy without giving way to other threads more than Python does."""
+    ends, total = time.monotonic() + given["seconds"], 0
+    while time.monotonic() < ends:
+        total += sum(range(10_000))
+    return {"total": total}
+
+
+def leave(_given: Values, _job: Any) -> Values:
+    """End the process."""
+    os._exit(3)
+
+
+def crash(_given: Values, _job: Any) -> Values:
+    """End the process as a fault in native code does."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return {}
+
+
+def fail(_given: Values, _job: Any) -> Values:
+    """Raise what nobody expects."""
+    raise RuntimeError("the oven is cold")
+
+
+def tell(given: Values, job: Any) -> Values:
+    """Print, log and show a picture at each of a few steps."""
+    print("from print")  # noqa: T201 - what it is about
+    for step in range(given["steps"]):
+        job.log(f"step {step}")
+        job.progress(step / given["steps"], f"step {step}", Image.new("RGB", (800, 600), "red"))
+        time.sleep(0.25)
+    return {"steps": given["steps"]}
+
+
+def process(_given: Values, _job: Any) -> Values:
+    """Tell which process computes."""
+    return {"pid": os.getpid()}
