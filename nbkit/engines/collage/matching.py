@@ -59,9 +59,15 @@ def _match_at(tokens: Sequence[Token], position: int, languages: Sequence[str]) 
         return Match((token,), Meaning(Kind(section), value))
     if token.is_break:
         return Match((token,), None)
-    found = [match for language in languages if (match := _longest(language, tokens, position))]
-    if found:
-        return max(found, key=lambda match: len(match.tokens))
+    best: Match | None = None
+    for language in languages:
+        match = _longest(language, tokens, position)
+        if match and (best is None or len(match.tokens) > len(best.tokens)):
+            best = match
+        if best and not token.is_cjk:
+            break  # words with spaces around them: the first language that knows one is right
+    if best:
+        return best
     if token.text.isdecimal():
         return Match((token,), Meaning(Kind.COUNT, str(int(token.text[:4]))))
     return Match((token,), None)

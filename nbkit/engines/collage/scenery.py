@@ -95,6 +95,9 @@ def _home(brief: Brief) -> str:
         return "sea" if brief.light or brief.weather else "underwater"
     if all(Habitat.AIR in thing.habitats for thing in facts) and not brief.weather and not brief.light:
         return "sky"
+    linked = {index for link in brief.links for index in (link.subject, link.target)}
+    if any(Habitat.AIR in thing.habitats and index not in linked for index, thing in enumerate(facts)):
+        return "meadow"
     is_outdoors = (
         brief.light or brief.weather or "oil" in brief.styles or any(thing.scale >= _LARGE for thing in facts)
     )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _PIXELS_ACROSS = 96
 _PALETTE = 40
+_DAUBS_ACROSS = 320
+_STROKES_ACROSS = 512
 
 
 def apply_styles(image: Image, styles: list[str], seed: int) -> Image:
@@ -89,9 +91,7 @@ def _watercolour(image: Image, seed: int) -> Image:
 
     side = min(image.size)
     washed = _displaced(image, seed, strength=side * 0.006, patches=9)
-    washed = washed.filter(ImageFilter.ModeFilter(max(3, side // 150 * 2 + 1))).filter(
-        ImageFilter.GaussianBlur(side * 0.0016)
-    )
+    washed = _daubed(washed).filter(ImageFilter.GaussianBlur(side * 0.0016))
     washed = ImageEnhance.Color(washed).enhance(0.9)
     cloudy = _clouds(image.size, seed, patches=7)
     paper = np.asarray([252, 249, 242], np.float32)
@@ -103,12 +103,11 @@ def _watercolour(image: Image, seed: int) -> Image:
 
 
 def _oil(image: Image, seed: int) -> Image:
-    from PIL import ImageEnhance, ImageFilter
+    from PIL import ImageEnhance
 
     side = min(image.size)
     swirled = _displaced(image, seed, strength=side * 0.012, patches=14)
-    daubed = swirled.filter(ImageFilter.ModeFilter(max(3, side // 100 * 2 + 1)))
-    return ImageEnhance.Color(_strokes(daubed, seed)).enhance(1.25)
+    return ImageEnhance.Color(_strokes(_daubed(swirled), seed)).enhance(1.25)
 
 
 def _print(image: Image, _seed: int) -> Image:
@@ -176,28 +175,44 @@ def _displaced(image: Image, seed: int, *, strength: float, patches: int) -> Ima
     return Pictures.fromarray(pixels[where], "RGB")
 
 
+def _daubed(image: Image) -> Image:
+    """Gather colours into daubs. A brush is coarse, so a smaller copy is enough, which keeps large pictures quick."""
+    from PIL import Image as Pictures, ImageFilter
+
+    daubs = _reduced(image.size, _DAUBS_ACROSS)
+    small = image.resize(daubs, Pictures.Resampling.BOX) if daubs != image.size else image
+    return small.filter(ImageFilter.ModeFilter(5)).resize(image.size, Pictures.Resampling.BICUBIC)
+
+
 def _strokes(image: Image, seed: int) -> Image:
     """Smear light and dark bristle lines along a swirling field."""
     import numpy as np
     from PIL import Image as Pictures
 
-    side = min(image.size)
-    angle = _clouds(image.size, seed + 4, patches=5) * 4 * np.pi
+    width, height = _reduced(image.size, _STROKES_ACROSS)
+    side = min(width, height)
+    angle = _clouds((width, height), seed + 4, patches=5) * 4 * np.pi
     random = np.random.Generator(np.random.PCG64(seed + 5))
-    grain_size = max(1, image.width * 160 // side), max(1, image.height * 160 // side)
-    grain = random.random((grain_size[1], grain_size[0])).astype(np.float32)
-    bristles = np.asarray(Pictures.fromarray(grain, "F").resize(image.size, Pictures.Resampling.BILINEAR))
+    grain = random.random((max(1, height * 160 // side), max(1, width * 160 // side))).astype(np.float32)
+    bristles = np.asarray(
+        Pictures.fromarray(grain, "F").resize((width, height), Pictures.Resampling.BILINEAR)
+    )
     rows, columns = np.indices(bristles.shape, np.float32)
     total = np.zeros_like(bristles)
     steps = np.linspace(-0.022, 0.022, 9) * side
     for step in steps:
-        down = np.clip(rows + step * np.sin(angle), 0, image.height - 1).astype(np.intp)
-        right = np.clip(columns + step * np.cos(angle), 0, image.width - 1).astype(np.intp)
+        down = np.clip(rows + step * np.sin(angle), 0, height - 1).astype(np.intp)
+        right = np.clip(columns + step * np.cos(angle), 0, width - 1).astype(np.intp)
         total += bristles[down, right]
-    relief = (total / len(steps) - 0.5)[..., None]
-    return Pictures.fromarray(
-        np.clip(np.asarray(image, np.float32) + relief * 90, 0, 255).astype(np.uint8), "RGB"
-    )
+    relief = Pictures.fromarray(total / len(steps) - 0.5, "F").resize(image.size, Pictures.Resampling.BICUBIC)
+    lit = np.asarray(image, np.float32) + np.asarray(relief, np.float32)[..., None] * 90
+    return Pictures.fromarray(np.clip(lit, 0, 255).astype(np.uint8), "RGB")
+
+
+def _reduced(size: tuple[int, int], across: int) -> tuple[int, int]:
+    """Return a size of the same shape whose shorter side is at most `across`."""
+    scale = min(1.0, across / min(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 _RENDERINGS: dict[str, Callable[[Image, int], Image]] = {

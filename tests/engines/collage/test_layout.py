@@ -131,3 +131,12 @@ def test_boats_float_and_lose_the_water_drawn_with_them() -> None:
 
     assert boat.sink == sprite_facts("⛵").own_water
     assert not boat.has_shadow
+
+
+def test_bees_fly_over_sunflowers_without_being_told() -> None:
+    """Things that fly are above things that grow, also where no place is named."""
+    placements = placed("sunflowers and bees")
+    flowers = [placement for placement in placements if placement.piece.sprite == "🌻"]
+    bees = [placement for placement in placements if placement.piece.sprite == "🐝"]
+
+    assert max(bee.foot for bee in bees) < min(flower.foot - flower.height for flower in flowers)
