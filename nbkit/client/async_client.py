@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from typing import TYPE_CHECKING, Any, Self
 
@@ -79,11 +80,7 @@ class AsyncClient:
         """As `Client.subscribe`; an asynchronous `on_event` is awaited on the caller's loop."""
         run = self._calls.submit(endpoint, input, submit_options, timeout)
         if on_event is not None:
-            async for event in run._each_async():  # noqa: SLF001 - without raising: awaiting does
-                if logs or not isinstance(event, Log):
-                    answer = on_event(event)
-                    if inspect.isawaitable(answer):
-                        await answer
+            await _tell(run, on_event, logs=logs)
         return await run
 
     async def run(
@@ -131,3 +128,16 @@ class AsyncClient:
 
     async def __aexit__(self, *_error: object) -> None:
         await self.close()
+
+
+async def _tell(run: Run, on_event: Callable[[Event], Any], *, logs: bool) -> None:
+    try:
+        async with contextlib.aclosing(run._each_async()) as events:  # noqa: SLF001 - without raising: awaiting does
+            async for event in events:
+                if logs or not isinstance(event, Log):
+                    answer = on_event(event)
+                    if inspect.isawaitable(answer):
+                        await answer
+    except BaseException:  # the caller loses the run, so nobody else could stop it
+        run.cancel()
+        raise

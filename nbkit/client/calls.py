@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbkit.client.conduct import begin
+from nbkit.client.conduct import Conductor
 from nbkit.client.run import Run, Stream
 from nbkit.errors import InputError
 from nbkit.model.endpoint import Endpoint
-from nbkit.providers.inputs import as_upload
+from nbkit.providers.inputs import Draft, as_upload
 from nbkit.transport.loop import hand_over
 from nbkit.wire.fal.queue import Ticket, read_status, submit_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-    from nbkit.client.conduct import Conductor
     from nbkit.client.session import Session
     from nbkit.model.status import Status
     from nbkit.providers.fal import FalService, Reply
@@ -43,21 +42,21 @@ class Calls:
         """
         given = {name: value for name, value in options.items() if value is not None}
         submit_headers(**{name: given[name] for name in given.keys() - _IN_THE_ADDRESS})
-        return self._start(Run, endpoint, payload, lambda way: way.queued(payload, given), timeout)
+        return self._start(Run, endpoint, payload, lambda way, draft: way.queued(draft, given), timeout)
 
     def direct(self, endpoint: str, payload: Mapping[str, Any], timeout: float | None) -> Run:
         """Start a direct call."""
-        return self._start(Run, endpoint, payload, lambda way: way.direct(payload), timeout)
+        return self._start(Run, endpoint, payload, Conductor.direct, timeout)
 
     def stream(self, endpoint: str, payload: Mapping[str, Any], timeout: float | None) -> Stream:
         """Start a streamed call."""
-        return self._start(Stream, endpoint, payload, lambda way: way.streamed(payload), timeout)
+        return self._start(Stream, endpoint, payload, Conductor.streamed, timeout)
 
     def attach(self, endpoint: str, request_id: str) -> Run:
         """Follow a request that was submitted before."""
         app, known = Endpoint.parse(endpoint), _request_id(request_id)
 
-        def follow(way: Conductor) -> Coroutine[Any, Any, Reply]:
+        def follow(way: Conductor, _draft: Draft) -> Coroutine[Any, Any, Reply]:
             return way.followed(Ticket.of(way.line.service.hosts, app, known))
 
         return self._start(Run, endpoint, {}, follow, None)
@@ -94,18 +93,15 @@ class Calls:
         kind: type[AnyRun],
         endpoint: str,
         payload: Mapping[str, Any],
-        way: Callable[[Conductor], Coroutine[Any, Any, Reply]],
+        way: Callable[[Conductor, Draft], Coroutine[Any, Any, Reply]],
         timeout: float | None,
     ) -> AnyRun:
-        if not hasattr(payload, "keys"):
-            raise InputError(
-                f"an input is a dict of names and values, not {type(payload).__name__}", field="input"
-            )
         if timeout is not None and not timeout > 0:
             raise InputError("timeout is a number of seconds above 0", field="timeout")
-        app = Endpoint.parse(endpoint)
-        run = kind(app, payload)
-        hand_over(begin(run, app, self.session.line, way, timeout))
+        app, draft = Endpoint.parse(endpoint), Draft.of(payload)
+        run = kind(app, draft.data)
+        conductor = Conductor(run, app, self.session)
+        hand_over(conductor.start(lambda conductor: way(conductor, draft), timeout))
         return run
 
 

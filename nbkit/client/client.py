@@ -204,8 +204,12 @@ def _tell(run: Run, on_event: Callable[[Event], Any], *, logs: bool) -> None:
     """Call back with each event, in the caller's thread, where its output belongs."""
     from nbkit.model.event import Log
 
-    for event in run._each():  # noqa: SLF001 - without raising: `result` does
-        if logs or not isinstance(event, Log):
-            answer = on_event(event)
-            if inspect.iscoroutine(answer):
-                run_on_callers_loop(answer)
+    try:
+        for event in run._each():  # noqa: SLF001 - without raising: `result` does
+            if logs or not isinstance(event, Log):
+                answer = on_event(event)
+                if inspect.iscoroutine(answer):
+                    run_on_callers_loop(answer)
+    except BaseException:  # also an interrupt: the caller loses the run, so nobody else could stop it
+        run.cancel()
+        raise

@@ -5,21 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from nbkit.errors import NbkitError, RunCancelled, RunFailed, RunTimeout, StreamBroken
+from nbkit.errors import (
+    NbkitError,
+    RunCancelled,
+    RunFailed,
+    RunTimeout,
+    RunUnknown,
+    ServiceError,
+    StreamBroken,
+)
 from nbkit.model.event import Event, Failed, Output, StepFinished
 from nbkit.model.result import Result
 from nbkit.providers.fal import Reply, end_event
-from nbkit.providers.inputs import as_json
 from nbkit.wire.fal.queue import StatusReader, Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from nbkit.client.run import Run
-    from nbkit.client.session import Line
+    from nbkit.client.session import Line, Session
     from nbkit.model.endpoint import Endpoint
+    from nbkit.providers.inputs import Draft
+
+    Way = Callable[["Conductor"], Coroutine[Any, Any, Reply]]
 
 _CANCEL_GRACE = 15.0
 _STREAM_SILENCE = 300.0
@@ -28,47 +39,60 @@ _STREAM_SILENCE = 300.0
 class Conductor:
     """Drives one run. The ways to call an endpoint differ; input, files, events, errors and cancelling do not."""
 
-    def __init__(self, run: Run, endpoint: Endpoint, line: Line) -> None:
+    line: Line
+
+    def __init__(self, run: Run, endpoint: Endpoint, session: Session) -> None:
         self.run = run
         self.endpoint = endpoint
-        self.line = line
+        self._session = session
         self._task: asyncio.Task[Any] | None = None
         self._ticket: Ticket | None = None
         self._is_sending = False
-        self._wants_cancel = False
+        self._unwanted = asyncio.Event()
+        self._is_mute = False
         self._deadline: float | None = None
-        run._canceller = self.cancel  # noqa: SLF001 - a run is changed by its conductor alone
 
-    def start(self, way: Coroutine[Any, Any, Reply], timeout: float | None = None) -> asyncio.Task[None]:
+    async def start(self, way: Way, limit: float | None = None) -> None:
         """Begin."""
-        task = asyncio.create_task(self._conduct(way))
-        if timeout is not None:
-            asyncio.get_running_loop().call_later(timeout, self._time_is_up, timeout)
-        self._task = task
-        return task
+        task = self._task = asyncio.create_task(self._conduct(way))
+        self._session.runs[task] = self.run
+        task.add_done_callback(self._session.runs.pop)
+        task.add_done_callback(self._never_began)
+        if limit is not None:
+            timer = asyncio.get_running_loop().call_later(limit, self._time_is_up, limit)
+            task.add_done_callback(lambda _task: timer.cancel())
+        self.run._obey(self.cancel)  # noqa: SLF001 - a run is changed by its conductor alone
 
     def cancel(self) -> None:
         """Stop it: at the service where it may be there, else at once."""
-        if self.run.is_done or self._wants_cancel or self._task is None:
+        if self.run.is_done or self._unwanted.is_set() or self._task is None:
             return
-        self._wants_cancel = True
+        self._unwanted.set()
         if self._ticket is not None:
             self._background(self._cancel_remotely(self._ticket))
-        elif not self._is_sending:
+        elif self._is_sending:
+            self._background(self._lose(None))  # its id is needed to cancel it, and comes with the answer
+        else:
             self._task.cancel()
 
-    def _time_is_up(self, timeout: float) -> None:
+    def _time_is_up(self, limit: float) -> None:
         if not self.run.is_done:
-            self._deadline = timeout
+            self._deadline = limit
             self.cancel()
 
-    async def _conduct(self, way: Coroutine[Any, Any, Reply]) -> None:
+    def _never_began(self, _task: asyncio.Task[Any]) -> None:
+        """A task that is cancelled before its first step runs none of its code."""
+        if not self.run.is_done:
+            self._end(RunCancelled(f"{self.run.endpoint} was cancelled", endpoint=self.run.endpoint))
+
+    async def _conduct(self, way: Way) -> None:
         run = self.run
         try:
-            reply = await way
+            self.line = await self._session.line(self.endpoint)
+            reply = await way(self)
             media = await self.line.collector.collect(reply.data)
         except asyncio.CancelledError:
-            self._end(RunCancelled(f"{run.endpoint} was cancelled", endpoint=run.endpoint, request_id=run.id))
+            self._end(self._cancelled())
         except Exception as error:  # noqa: BLE001 - whatever went wrong, whoever waits must hear of it
             self._end(error)
         else:
@@ -88,10 +112,26 @@ class Conductor:
                 run._publish(Output(reply.data, final=True, raw=reply.data, media=media))  # noqa: SLF001
             run._settle(result)  # noqa: SLF001
 
+    def _cancelled(self) -> Exception:
+        about = {"endpoint": self.run.endpoint, "request_id": self.run.id}
+        if self._is_mute and self._ticket is None:
+            return RunUnknown(
+                f"{self.run.endpoint} was cancelled before the service answered, so whether it runs is not known",
+                hint="look for it in the service's own list of requests",
+                **about,
+            )
+        unconfirmed = "; the service did not confirm it" if self._is_mute else ""
+        return RunCancelled(f"{self.run.endpoint} was cancelled{unconfirmed}", **about)
+
     def _end(self, error: Exception) -> None:
+        # A service may forget a request that it cancelled.
+        is_gone = isinstance(error, ServiceError) and error.status == HTTPStatus.NOT_FOUND
+        if self._unwanted.is_set() and self._ticket and is_gone:
+            error = self._cancelled()
         if self._deadline is not None and isinstance(error, (RunCancelled, StreamBroken)):
+            unconfirmed = "; the service did not confirm it" if self._is_mute else ""
             error = RunTimeout(
-                f"{self.run.endpoint} took longer than {self._deadline:g} s and was cancelled",
+                f"{self.run.endpoint} took longer than {self._deadline:g} s and was cancelled{unconfirmed}",
                 endpoint=self.run.endpoint,
                 request_id=self.run.id,
             )
@@ -100,12 +140,12 @@ class Conductor:
             self.run._publish(end_event(error))  # noqa: SLF001
         self.run._settle(None, error)  # noqa: SLF001
 
-    async def queued(self, payload: Mapping[str, Any], options: Mapping[str, Any]) -> Reply:
+    async def queued(self, draft: Draft, options: Mapping[str, Any]) -> Reply:
         """By the queue: submit, follow, fetch."""
-        sent = await self._prepare(payload)
+        sent = await self._prepare(draft)
         self._is_sending = True
         try:
-            ticket = await self.line.service.submit(self.endpoint, sent, **options)
+            ticket = await self.line.service.submit(self.endpoint, sent, unwanted=self._unwanted, **options)
         finally:
             self._is_sending = False
         return await self.followed(ticket)
@@ -114,20 +154,20 @@ class Conductor:
         """By a request that is in the queue already."""
         self._ticket = ticket
         self.run._accept(ticket.request_id, ticket.stand_in)  # noqa: SLF001
-        if self._wants_cancel:
+        if self._unwanted.is_set():
             self._background(self._cancel_remotely(ticket))
         reader = StatusReader()
         async for event in self.line.service.follow(ticket, reader):
             self.run._publish(event)  # noqa: SLF001
         return await self.line.service.result(self.endpoint, ticket, reader)
 
-    async def direct(self, payload: Mapping[str, Any]) -> Reply:
+    async def direct(self, draft: Draft) -> Reply:
         """By a direct call."""
-        return await self.line.service.run(self.endpoint, await self._prepare(payload))
+        return await self.line.service.run(self.endpoint, await self._prepare(draft))
 
-    async def streamed(self, payload: Mapping[str, Any]) -> Reply:
+    async def streamed(self, draft: Draft) -> Reply:
         """By a stream; what each event brings is fetched before it is told."""
-        sent = await self._prepare(payload)
+        sent = await self._prepare(draft)
         about: dict[str, str] = {}
         last: Event | None = None
         async for event in self.line.service.stream(
@@ -142,9 +182,8 @@ class Conductor:
             raise StreamBroken(f"the stream of {self.run.endpoint} ended without giving anything")
         return Reply(last.data, about["request_id"], stand_in=about["stand_in"])
 
-    async def _prepare(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        hosts = self.line.service.hosts
-        sent = await as_json(payload, self.line.uploader, hosts.serves)
+    async def _prepare(self, draft: Draft) -> dict[str, Any]:
+        sent = await draft.sent(self.line.uploader, self.line.service.hosts.serves)
         self.run._input = sent  # noqa: SLF001
         return sent
 
@@ -168,38 +207,19 @@ class Conductor:
         )
 
     async def _cancel_remotely(self, ticket: Ticket) -> None:
-        """Ask the service, and give the run some time to end by its word; a service that is mute loses it."""
-        with contextlib.suppress(NbkitError):  # it may have ended meanwhile; following it will tell
+        """Ask the service; following the run tells whether it did."""
+        with contextlib.suppress(NbkitError):  # it may have ended meanwhile
             await self.line.service.cancel(ticket)
+        await self._lose(ticket)
+
+    async def _lose(self, ticket: Ticket | None) -> None:
+        """Give the run some time to end, or to go on, by the service's word; a service that is mute loses it."""
         await asyncio.sleep(_CANCEL_GRACE)
-        if not self.run.is_done and self._task is not None:
+        if not self.run.is_done and self._task is not None and self._ticket is ticket:
+            self._is_mute = True
             self._task.cancel()
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self.line.tasks.add(task)
-        task.add_done_callback(self.line.tasks.discard)
-
-
-def begin(
-    run: Run,
-    endpoint: Endpoint,
-    find_line: Callable[[Endpoint], Coroutine[Any, Any, Line]],
-    way: Callable[[Conductor], Coroutine[Any, Any, Reply]],
-    timeout: float | None = None,
-) -> Coroutine[Any, Any, None]:
-    """Start a run: find who answers the endpoint, then conduct it."""
-
-    async def conduct() -> None:
-        try:
-            line = await find_line(endpoint)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, whoever waits must hear of it
-            run._publish(end_event(error))  # noqa: SLF001
-            run._settle(None, error)  # noqa: SLF001
-            return
-        conductor = Conductor(run, endpoint, line)
-        task = conductor.start(way(conductor), timeout)
-        line.runs[task] = run
-        task.add_done_callback(line.runs.pop)
-
-    return conduct()
+        self._session.tasks.add(task)
+        task.add_done_callback(self._session.tasks.discard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +14,7 @@ from nbkit.model.event import Event, Log, Queued, Started
 from nbkit.transport.loop import TICK, network_loop, on_network_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 
     from nbkit.model.endpoint import Endpoint
     from nbkit.model.result import Result
@@ -44,6 +45,8 @@ class Run:
         self._changed = threading.Condition()
         self._listeners: list[Callable[[Event | None], None]] = []
         self._canceller: Callable[[], None] = lambda: None
+        self._is_unwanted = False
+        self._process = os.getpid()
 
     @property
     def id(self) -> str:
@@ -99,7 +102,9 @@ class Run:
     def cancel(self) -> None:
         """Ask the service to stop it. Returns at once; a run that is over stays as it is."""
         if not self._over:
-            network_loop().call_soon_threadsafe(self._canceller)
+            self._check_process()
+            self._is_unwanted = True  # it may not have begun yet
+            network_loop().call_soon_threadsafe(self._stop)
 
     def result(self, timeout: float | None = None) -> Result:
         """Wait until it is over and return what it gave. An interrupt (■, Ctrl-C) cancels it at the service.
@@ -168,7 +173,7 @@ class Run:
             yield event
         self._outcome()
 
-    async def _each_async(self) -> AsyncIterator[Event]:
+    async def _each_async(self) -> AsyncGenerator[Event, None]:
         told = 0
         async with self._noticing() as notice:
             while True:
@@ -185,6 +190,7 @@ class Run:
         return self._outcome()
 
     async def _until(self, reached: Callable[[], bool]) -> None:
+        self._check_process()
         async with self._noticing() as notice:
             while not (self._over or reached()):
                 await notice()
@@ -233,6 +239,7 @@ class Run:
             raise RuntimeError(
                 "a blocking wait on nbkit's own network thread would never end: await it instead"
             )
+        self._check_process()
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             with self._changed:
@@ -247,6 +254,17 @@ class Run:
                 self._changed.wait_for(lambda: self._over, INTERRUPT_GRACE)
             raise
 
+    def _check_process(self) -> None:
+        if self._process != os.getpid() and not self._over:
+            raise RunUnknown(
+                f"the run of {self.endpoint} belongs to the process that began it",
+                endpoint=self.endpoint,
+                request_id=self._id,
+                hint=f"follow it here with client.attach({self.endpoint!r}, {self._id!r})"
+                if self._id
+                else "",
+            )
+
     def _outcome(self) -> Result:
         if self._error is not None:
             raise self._error
@@ -254,6 +272,14 @@ class Run:
         return self._result
 
     # What follows is for the network thread, which alone changes a run.
+
+    def _stop(self) -> None:
+        self._canceller()
+
+    def _obey(self, canceller: Callable[[], None]) -> None:
+        self._canceller = canceller
+        if self._is_unwanted:
+            canceller()
 
     def _accept(self, request_id: str, stand_in: str) -> None:
         with self._changed:

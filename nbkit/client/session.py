@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from nbkit.config import data_dir
 from nbkit.credentials import Key, find_fal_key
@@ -19,9 +19,6 @@ from nbkit.transport.loop import at_exit
 from nbkit.wire.fal.addresses import Hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from nbkit.client.run import Run
     from nbkit.model.endpoint import Endpoint
 
@@ -37,15 +34,11 @@ class Line:
         service: The conversation.
         uploader: Input files.
         collector: Output files.
-        runs: The runs that are under way.
-        tasks: Small work beside them.
     """
 
     service: FalService
     uploader: Uploader
     collector: Collector
-    runs: dict[asyncio.Task[None], Run] = field(default_factory=dict)
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @classmethod
     def to(cls, hosts: Hosts, key: Key | None, unknown_hint: str) -> Line:
@@ -65,6 +58,8 @@ class Session:
         self._key = find_fal_key(key, {}) if key is not None else None
         self._fixed = Hosts.of_origin(base_url) if base_url else None
         self._lines: dict[tuple[int, Hosts, Key | None], Line] = {}
+        self.runs: dict[asyncio.Task[Any], Run] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
         at_exit(self.close)
 
     async def line(self, endpoint: Endpoint | None) -> Line:
@@ -99,12 +94,15 @@ class Session:
 
     async def close(self) -> None:
         """Cancel what is under way, in bounded time, and close all connections."""
-        lines, self._lines = list(self._lines.values()), {}
-        for line in lines:
-            for run in list(line.runs.values()):
-                run._canceller()  # noqa: SLF001 - this is the network thread
-        under_way: Mapping[Any, Any] = {task: run for line in lines for task, run in line.runs.items()}
+        here = asyncio.get_running_loop()
+        under_way = {task: run for task, run in self.runs.items() if task.get_loop() is here}
+        for run in under_way.values():
+            run._stop()  # noqa: SLF001 - this is the network thread
         if under_way:
-            await asyncio.wait(under_way, timeout=_EXIT_GRACE)
-        for line in lines:
-            await line.service.transport.close()
+            _, mute = await asyncio.wait(under_way, timeout=_EXIT_GRACE)
+            for task in mute:
+                task.cancel()
+            await asyncio.gather(*mute, return_exceptions=True)
+        # A parent process's connections are left alone: closing them here would break them there.
+        for name in [name for name in self._lines if name[0] == os.getpid()]:
+            await self._lines.pop(name).service.transport.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -78,8 +79,15 @@ class Incoming:
         self.size += len(chunk)
 
     def flush(self) -> Path:
-        """Bring what was written to the file, and return its path, so that it can be looked at."""
-        self._file.flush()
+        """Bring what was written to the file, and return its path, so that it can be looked at.
+
+        Raises:
+            MediaError: The disk is full or failing.
+        """
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise _unwritable(self._store.folder, error) from error
         return self.path
 
     def keep(self, suffix: str) -> Stored:
@@ -101,8 +109,10 @@ class Incoming:
 
     def drop(self) -> None:
         """Forget it."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # closing writes what is left, and a full disk refuses it again
+            self._file.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
 
 def _unwritable(folder: Path, error: OSError) -> MediaError:

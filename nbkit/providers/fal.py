@@ -83,9 +83,18 @@ class FalService:
         *,
         webhook_url: str | None = None,
         max_queue_length: int | None = None,
+        unwanted: asyncio.Event | None = None,
         **options: Any,
     ) -> Ticket:
         """Put a request into the queue. It is sent once, unless it certainly did not arrive.
+
+        Args:
+            endpoint: What to call.
+            payload: Its input.
+            webhook_url: Where the service posts the result.
+            max_queue_length: Refuse it where more requests than this are ahead.
+            unwanted: Once it is set, the request is not sent again.
+            **options: As `submit_headers` takes them.
 
         Raises:
             ServiceError: The service refused it; nothing was started.
@@ -94,7 +103,8 @@ class FalService:
         """
         url = self.hosts.submit(endpoint, webhook_url=webhook_url or "", max_queue_length=max_queue_length)
         doing = f"submitting to {endpoint}"
-        answer = await self._post(endpoint, url, payload, doing, headers=submit_headers(**options))
+        headers = submit_headers(**options)
+        answer = await self._post(endpoint, url, payload, doing, headers=headers, unwanted=unwanted)
         return read_ticket(_json(answer), answer.headers, self.hosts, endpoint)
 
     async def run(self, endpoint: Endpoint, payload: Mapping[str, Any]) -> Reply:
@@ -119,6 +129,7 @@ class FalService:
         *,
         headers: Mapping[str, str] | None = None,
         read_timeout: float | None = 120.0,
+        unwanted: asyncio.Event | None = None,
     ) -> Answer:
         unknown = {
             "endpoint": str(endpoint),
@@ -127,7 +138,13 @@ class FalService:
         }
         try:
             answer = await self.transport.send(
-                "POST", url, json=payload, headers=headers, may_bill=True, read_timeout=read_timeout
+                "POST",
+                url,
+                json=payload,
+                headers=headers,
+                may_bill=True,
+                read_timeout=read_timeout,
+                unwanted=unwanted,
             )
         except RequestLost as error:
             raise RunUnknown(f"{doing}: {error}", **unknown) from error

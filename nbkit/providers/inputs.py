@@ -7,7 +7,8 @@ import hashlib
 import io
 import math
 import mimetypes
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from nbkit.wire.fal.refusals import read_refusal
 from nbkit.wire.fal.storage import initiate_url, read_place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from nbkit.providers.fal import FalService
 
@@ -134,44 +135,69 @@ def as_upload(value: Any, *, content_type: str | None = None, file_name: str | N
         MediaError: It is a file that cannot be read.
     """
     if isinstance(value, Result):
-        if not value.images:
-            raise MediaError("this result has no picture to send on")
-        value = value.image
+        value = _first_picture(value)
     if isinstance(value, Media):
         if value.path is None:
             return None
         return Upload(value.path, value.content_type or _FALLBACK_TYPE, value.name)
-    if isinstance(value, Path):
-        path = value.expanduser()
-        if not path.is_file():
-            raise MediaError(f"there is no file {path}")
-        kind = content_type or mimetypes.guess_type(path.name)[0] or _FALLBACK_TYPE
-        return Upload(path, kind, file_name or path.name)
-    data, kind, name = _bytes_of(value)
+    try:
+        if isinstance(value, Path):
+            path = value.expanduser()
+            if not path.is_file():
+                raise MediaError(f"there is no file {path}")
+            kind = content_type or mimetypes.guess_type(path.name)[0] or _FALLBACK_TYPE
+            return Upload(path, kind, file_name or path.name)
+        data, kind, name = _bytes_of(value)
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+    ) as error:  # a full name, a closed file, an array that is no picture
+        raise MediaError(f"{type(value).__name__} cannot be read as a file: {error}") from error
     if data is None:
         return None
     return Upload(data, content_type or kind or _sniffed(data), file_name or name)
 
 
+def _first_picture(result: Result) -> Media:
+    if not result.images:
+        raise MediaError("this result has no picture to send on")
+    return result.image
+
+
+def _is_picture(value: Any) -> bool:
+    return hasattr(value, "tobytes") and hasattr(value, "save") and hasattr(value, "getbands")
+
+
 def _bytes_of(value: Any) -> tuple[bytes | None, str, str]:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value), "", "file"
-    if hasattr(value, "__array_interface__") and getattr(value, "ndim", 0) >= 2:  # noqa: PLR2004
-        from PIL import Image
-
-        value = Image.fromarray(value)
-    if hasattr(value, "tobytes") and hasattr(value, "save") and hasattr(value, "getbands"):
+    if hasattr(value, "__array_interface__") and not _is_picture(value):
+        value = _picture_of(value)
+    if _is_picture(value):
         buffer = io.BytesIO()
         fits = value.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
         (value if fits else value.convert("RGB")).save(buffer, format="PNG")
         return buffer.getvalue(), "image/png", "image.png"
     if hasattr(value, "read"):
+        if hasattr(value, "seekable") and value.seekable():
+            value.seek(0)  # it may have been read before, by the last run of the same cell
         data = value.read()
         if isinstance(data, str):
             raise MediaError("an open file must be opened for bytes: open(path, 'rb')")
         name = Path(str(getattr(value, "name", "file"))).name
         return data, mimetypes.guess_type(name)[0] or "", name
     return None, "", ""
+
+
+def _picture_of(array: Any) -> Any:
+    from PIL import Image
+
+    kind = str(getattr(array, "dtype", ""))
+    if kind not in ("uint8", "bool"):
+        # Pillow would cut numbers from 0 to 1 down to black.
+        raise MediaError(f"an array of {kind} is not a picture: give one of uint8, from 0 to 255")
+    return Image.fromarray(array)
 
 
 def _sniffed(data: bytes) -> str:
@@ -185,82 +211,116 @@ def _sniffed(data: bytes) -> str:
         return _FALLBACK_TYPE
 
 
-async def as_json(
-    payload: Mapping[str, Any], uploader: Uploader, sends_on: Callable[[str], bool]
-) -> dict[str, Any]:
-    """The input as JSON: each file in it is uploaded and replaced by its address.
+@dataclass(slots=True)
+class Draft:
+    """An input as it was when it was given: later changes to it change nothing, and each file in it has its place.
 
-    Args:
-        payload: The input.
-        uploader: Where files go.
-        sends_on: Whether the service can read a file at an address by itself.
-
-    Raises:
-        InputError: A value is not one that JSON knows; names the place.
-        MediaError: A file cannot be read.
+    Attributes:
+        data: The input, its lists and dicts copied, files still in it as they were given.
     """
-    if not isinstance(payload, dict) and not hasattr(payload, "keys"):
-        raise InputError(
-            f"an input is a dict of names and values, not {type(payload).__name__}", field="input"
-        )
-    walk = _Walk(uploader, sends_on)
-    converted: dict[str, Any] = await walk.value(dict(payload), "", 0)
-    return converted
 
+    data: dict[str, Any]
+    _files: list[tuple[Any, Any, Any, str]] = field(default_factory=list)
 
-class _Walk:
-    def __init__(self, uploader: Uploader, sends_on: Callable[[str], bool]) -> None:
-        self._uploader = uploader
-        self._sends_on = sends_on
+    @classmethod
+    def of(cls, payload: Mapping[str, Any]) -> Draft:
+        """Take an input.
 
-    async def value(self, value: Any, place: str, depth: int) -> Any:
+        Raises:
+            InputError: A value is not one that can be sent; names the place.
+        """
+        if not hasattr(payload, "keys"):
+            raise InputError(
+                f"an input is a dict of names and values, not {type(payload).__name__}", field="input"
+            )
+        draft = cls({})
+        draft._into(draft.data, dict(payload).items(), "", 0)
+        return draft
+
+    async def sent(self, uploader: Uploader, sends_on: Callable[[str], bool]) -> dict[str, Any]:
+        """The input as JSON: each file in it is uploaded and replaced by its address.
+
+        Args:
+            uploader: Where files go.
+            sends_on: Whether the service can read a file at an address by itself.
+
+        Raises:
+            InputError: A file cannot be read; names the place.
+            ServiceError: The service does not take a file.
+        """
+
+        async def fill(holder: Any, name: Any, value: Any, place: str) -> None:
+            holder[name] = await _address(value, place, uploader, sends_on)
+
+        await asyncio.gather(*(fill(*file) for file in self._files))
+        self._files.clear()
+        return self.data
+
+    def _into(self, holder: Any, items: Iterable[tuple[Any, Any]], place: str, depth: int) -> None:
         if depth > _DEEPEST:
-            raise InputError(f"{place} is nested too deep", field=place)
-        if isinstance(value, dict):
-            names = [str(name) if isinstance(name, str) else _refuse(name, place, "a name") for name in value]
-            inner = (self.value(value[name], f"{place}.{name}".lstrip("."), depth + 1) for name in names)
-            return dict(zip(names, await asyncio.gather(*inner), strict=True))
-        if isinstance(value, (list, tuple)):
-            items = (self.value(item, f"{place}.{index}", depth + 1) for index, item in enumerate(value))
-            return list(await asyncio.gather(*items))
-        if isinstance(value, str):
-            return await self._text(value, place)
-        return await self._leaf(value, place)
+            raise InputError(f"{place[:80]}… is nested too deep", field=place)
+        for name, value in items:
+            if isinstance(holder, dict) and not isinstance(name, str):
+                _refuse(name, place, "a name")
+            self._put(holder, name, value, f"{place}.{name}" if place else str(name), depth + 1)
 
-    async def _text(self, text: str, place: str) -> str:
-        """Text stays text, but the path of a file where an address belongs is that file."""
-        names_file = any(part.endswith(("_url", "_urls")) for part in place.split("."))
-        if names_file and "://" not in text and not text.startswith("data:"):
-            path = _existing_file(text)
-            if path:
-                return await self._file(path, place)
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return text.encode("utf-8", "replace").decode()
-        return text
-
-    async def _leaf(self, value: Any, place: str) -> Any:
-        if value is None or isinstance(value, (bool, int)):
-            return value
-        if isinstance(value, float):
-            return value if math.isfinite(value) else _refuse(value, place, "a number")
-        if isinstance(value, Media) and (self._sends_on(value.url) or value.path is None):
-            return value.url
-        if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-            return await self.value(value.item(), place, _DEEPEST)
-        if hasattr(value, "tolist") and getattr(value, "ndim", None) == 1:
-            return value.tolist()
-        return await self._file(value, place)
-
-    async def _file(self, value: Any, place: str) -> str:
-        try:
-            file = as_upload(value)
-        except MediaError as error:
-            raise InputError(f"{place}: {error}", field=place) from error
-        if file is None:
+    def _put(self, holder: Any, name: Any, value: Any, place: str, depth: int) -> None:
+        name = _clean(name) if isinstance(name, str) else name
+        if hasattr(value, "tolist") and getattr(value, "ndim", None) in (0, 1):
+            value = value.tolist()
+        if isinstance(value, Mapping):
+            inner: dict[str, Any] = {}
+            holder[name] = inner
+            self._into(inner, list(value.items()), place, depth)
+        elif isinstance(value, (list, tuple)):
+            holder[name] = items = [None] * len(value)
+            self._into(items, enumerate(value), place, depth)
+        elif isinstance(value, str):
+            path = _named_file(value, place)
+            self._put(holder, name, path, place, depth) if path else holder.__setitem__(name, _clean(value))
+        elif value is None or isinstance(value, (bool, int)):
+            holder[name] = value
+        elif isinstance(value, float):
+            holder[name] = value if math.isfinite(value) else _refuse(value, place, "a number")
+        elif _is_file(value):
+            holder[name] = value
+            self._files.append((holder, name, value, place))
+        else:
             _refuse(value, place, "a value")
-        return await self._uploader.upload(file)  # type: ignore[arg-type]
+
+
+async def _address(value: Any, place: str, uploader: Uploader, sends_on: Callable[[str], bool]) -> str:
+    try:
+        if isinstance(value, Result):
+            value = _first_picture(value)
+        if isinstance(value, Media) and (value.path is None or sends_on(value.url)):
+            return value.url
+        file = await asyncio.to_thread(as_upload, value)
+    except MediaError as error:
+        raise InputError(f"{place}: {error}", field=place) from error
+    return await uploader.upload(file) if file else _refuse(value, place, "a value")
+
+
+def _is_file(value: Any) -> bool:
+    known = isinstance(value, (Path, bytes, bytearray, memoryview, Media, Result))
+    return known or _is_picture(value) or hasattr(value, "read") or hasattr(value, "__array_interface__")
+
+
+def _named_file(text: str, place: str) -> Path | None:
+    """Text stays text, but the path of a file where an address belongs is that file."""
+    names_file = any(part.endswith(("_url", "_urls")) for part in place.split("."))
+    if not names_file or "://" in text or text.startswith("data:"):
+        return None
+    return _existing_file(text)
+
+
+def _clean(text: str) -> str:
+    """Text as it can be encoded: half a character, as broken programs leave it, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def _existing_file(text: str) -> Path | None:

@@ -25,6 +25,7 @@ _MOST_FILES = 500
 _LARGEST_FILE = 2 * 1024**3
 _ATTEMPTS = 3
 _SILENCE = 60.0
+_SVG = "image/svg+xml"
 
 
 class Collector:
@@ -46,8 +47,8 @@ class Collector:
             try:
                 async with self._slots:
                     self._known[media.url] = await self._fetch(media)
-            except NbkitError as error:
-                return replace(media, problem=str(error).partition("\n")[0])
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one file, the result is not lost
+                return replace(media, problem=str(error).partition("\n")[0] or type(error).__name__)
         kept = self._known[media.url]
         return replace(kept, place=media.place)
 
@@ -99,9 +100,9 @@ def _kept(media: Media, incoming: Incoming, kind: str) -> Media:
     problem = ""
     if not content_type:
         claimed = kind or media.content_type
-        is_lie = claimed.startswith("image/") and claimed != "image/svg+xml"
-        problem = f"it claims to be {claimed} but is no picture" if is_lie else ""
-        content_type = "application/octet-stream" if is_lie else claimed or media.content_type
+        lies = [it for it in (claimed, media.content_type) if it.startswith("image/") and it != _SVG]
+        problem = f"it claims to be {lies[0]} but is no picture" if lies else ""
+        content_type = "application/octet-stream" if lies else claimed
     stored = incoming.keep(_suffix(content_type, media))
     return replace(
         media,
@@ -131,9 +132,7 @@ def _picture(path: Path) -> tuple[str, int | None, int | None]:
 
 
 def _suffix(content_type: str, media: Media) -> str:
-    given = PurePosixPath(
-        media.file_name or urlsplit(media.url).path if media.url[:5] != "data:" else ""
-    ).suffix
+    given = PurePosixPath(media.name).suffix
     if mimetypes.guess_type(f"x{given}")[0] == content_type:
         return given
     return mimetypes.guess_extension(content_type) or given

@@ -90,6 +90,7 @@ class Transport:
         may_bill: bool = False,
         read_timeout: float | None = 60.0,
         attempts: int = 5,
+        unwanted: asyncio.Event | None = None,
     ) -> Answer:
         """Send a request, again where the table allows it, and read the whole answer.
 
@@ -103,10 +104,12 @@ class Transport:
             may_bill: Whether it may start paid work; then it is never sent when it might have arrived.
             read_timeout: Seconds of silence to bear, None for no limit.
             attempts: How many times to send at the most.
+            unwanted: Once it is set, the request is not sent again.
 
         Raises:
             ConnectionFailed: The service was never reached.
             RequestLost: It may have arrived, and no answer came.
+            CancelledError: It became unwanted while it was certainly not at the service.
         """
         for attempt in range(1, attempts + 1):
             try:
@@ -129,7 +132,7 @@ class Transport:
                 delay = delay_before_retry(attempt, _refusal(answer), may_bill=may_bill)
                 if answer.status < 400 or delay is None or attempt == attempts:  # noqa: PLR2004
                     return answer
-            await asyncio.sleep(delay)
+            await _pause(delay, unwanted)
         raise AssertionError("unreachable")  # pragma: no cover
 
     @contextlib.asynccontextmanager
@@ -196,6 +199,15 @@ class Transport:
                 max_redirects=5,
             )
         return self._clients[near]
+
+
+async def _pause(seconds: float, unwanted: asyncio.Event | None) -> None:
+    if unwanted is None:
+        await asyncio.sleep(seconds)
+        return
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(unwanted.wait(), seconds)
+        raise asyncio.CancelledError
 
 
 @contextlib.contextmanager
