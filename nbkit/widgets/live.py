@@ -46,6 +46,7 @@ def follow(
 
     Raises:
         NbkitError: The run ended badly.
+        KeyboardInterrupt: Somebody interrupted the cell, which cancels the run.
     """
     live = LiveCard(run, show=show, background=background, originals=originals)
     live.open()
@@ -53,6 +54,11 @@ def follow(
         return None
     try:
         return run.result()
+    except KeyboardInterrupt as interrupt:
+        # IPython shows these lines instead of the places where the cell was waiting.
+        became = run.status if run.is_done else "asked to stop"
+        interrupt.__dict__["_render_traceback_"] = lambda: [f"KeyboardInterrupt: {run.endpoint} was {became}"]
+        raise
     finally:
         live.close()
 

@@ -114,6 +114,12 @@ def test_what_is_no_picture_is_never_shown_as_one(data: bytes) -> None:
         preview(data)
 
 
+def test_nothing_is_handed_to_other_programs() -> None:
+    """A PostScript file is not a picture here, because showing it would run a program."""
+    with pytest.raises(MediaError, match="not a picture"):
+        preview(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n")
+
+
 def test_a_cut_off_picture_says_that_it_is_damaged(paint: Paint) -> None:
     """Half a file is reported as damaged."""
     data = paint(noise=True).read_bytes()

@@ -145,6 +145,7 @@ def test_an_interrupt_cancels_the_run(execute: Execute) -> None:
     assert html(first)
     card, error = slow_cell.outputs
     assert error.ename == "KeyboardInterrupt"
+    assert error.traceback == ["KeyboardInterrupt: local/collage was cancelled"]
     assert "cancelled" in card.data["text/plain"]
     assert WIDGET_VIEW not in card.data
     assert after.outputs[0].data["text/plain"] == "2"
