@@ -45,7 +45,7 @@ class Table:
                     words[name] = element("span", words[name], style="white-space:nowrap")
                 rows.append([words[name] for name in _COLUMNS])
         heads = [name for name in _COLUMNS if name != "picture"]
-        shown = {"text/plain": table.text(lines, heads), "text/html": str(table.html(rows, _COLUMNS))}
+        shown = {"text/plain": table.text(lines, heads), "text/html": str(framed(table.html(rows, _COLUMNS)))}
         return shown, {
             "text/html": {"nbkit": [result.facts()["text/html"]["nbkit"] for result in self.results]}
         }
