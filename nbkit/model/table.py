@@ -30,6 +30,7 @@ class Table:
 
     def _repr_mimebundle_(self, **_choice: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from nbkit.display import table
+        from nbkit.display.card import framed
         from nbkit.display.markup import element
 
         rows, lines = [], []
