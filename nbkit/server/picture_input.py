@@ -11,7 +11,7 @@ import binascii
 import io
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from nbkit.errors import InputError
 from nbkit.model.address import is_loopback
@@ -28,6 +28,7 @@ MAX_SIDE = 8192  # pixels
 MAX_PIXELS = 36_000_000
 FETCH_SECONDS = 20.0
 MAX_REDIRECTS = 5
+_LONGEST_ADDRESS = 2000
 
 
 class FieldRefused(InputError):
@@ -86,8 +87,9 @@ def _from_data_uri(url: str, field: str) -> bytes:
 
 def _own_file(url: str, files: FileStore) -> bytes | None:
     """The bytes of one of our own files, read from the disk whatever host its address names."""
-    *_, signature, file_id, _name = ["", "", *urlsplit(url).path.split("/")]
-    if not files.allows(unquote(signature), file_id):
+    # What follows the last three slashes, whether it is a whole address or the mark that models write.
+    *_, signature, file_id, _name = ["", "", *url[-_LONGEST_ADDRESS:].split("/")]
+    if not files.allows(signature, file_id):
         return None
     path = files.path(file_id)
     return path.read_bytes() if path and files.find(file_id) else None
