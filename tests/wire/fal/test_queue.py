@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ JSON = st.recursive(
             inner,
         )
     ),
+    max_leaves=8,
 )
 
 
@@ -178,3 +180,12 @@ def test_a_status_as_a_value() -> None:
     assert read_status({"status": "IN_PROGRESS", "logs": logs}, logs=False).logs is None
     assert read_status({"status": "COMPLETED", "error": "e"}, logs=False).state == "failed"
     assert read_status({}, logs=False).state == "unknown"
+
+
+def test_a_models_traceback_reads_like_one() -> None:
+    """An uncaught exception, which the service logs as JSON, is shown as the text that Python would print."""
+    entry = {"timestamp": "t", "message": json.dumps({"traceback": "Traceback:\n  boom\n"})}
+    (_, log) = StatusReader().read({"status": "IN_PROGRESS", "logs": [entry]})
+
+    assert isinstance(log, Log)
+    assert log.message == "Traceback:\n  boom"
