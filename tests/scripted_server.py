@@ -95,19 +95,26 @@ def answer(
 
 
 def stream(
-    *parts: bytes | float, then: Literal["close", "hold", "reset"] = "close", kind: str = "text/event-stream"
+    *parts: bytes | float,
+    then: Literal["end", "cut", "hold", "reset"] = "end",
+    kind: str = "text/event-stream",
+    headers: Mapping[str, str] | None = None,
 ) -> Act:
-    """Answer with pieces of a body that has no announced end; a number is a pause in seconds."""
+    """Answer with pieces of a body of unknown length, as servers stream; a number is a pause in seconds."""
+    given = {"content-type": kind, "transfer-encoding": "chunked", **(headers or {})}
 
     def act(exchange: Exchange) -> None:
-        exchange.send(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n".encode())
+        lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in given.items()), "", ""]
+        exchange.send("\r\n".join(lines).encode())
         exchange.is_last = True
         for part in parts:
             if isinstance(part, bytes):
-                exchange.send(part)
+                exchange.send(b"%x\r\n%s\r\n" % (len(part), part) if part else b"")
             else:
                 exchange.server.closing.wait(part)
-        if then == "hold":
+        if then == "end":
+            exchange.send(b"0\r\n\r\n")
+        elif then == "hold":
             exchange.hold()
         elif then == "reset":
             exchange.reset()
@@ -170,6 +177,13 @@ class ScriptedServer:
     def requests(self, method: str, path: str | None = None) -> list[Received]:
         """The requests that came."""
         return [it for it in self.received if it.method == method and path in (None, it.path)]
+
+    def until(self, happened: Callable[[], object], *, within: float = 5.0) -> None:
+        """Wait for something to have happened."""
+        give_up = time.monotonic() + within
+        while not happened():
+            assert time.monotonic() < give_up, f"it did not happen; received: {self.received}"
+            time.sleep(0.005)
 
     def queue(
         self,
@@ -241,6 +255,7 @@ class ScriptedServer:
         try:
             if self.reset_unread > 0:
                 self.reset_unread -= 1
+                select.select([connection], [], [], 5)  # the other side has begun to send
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
                 return
             with connection.makefile("rb") as reader:

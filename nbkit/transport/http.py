@@ -167,11 +167,12 @@ class Transport:
                 method, url, json=json, content=body, headers=sent, timeout=timeout
             )
             response = await client.send(request, stream=True, follow_redirects=follow_redirects)
-            try:
-                lower = {name.lower(): value for name, value in response.headers.items()}
-                yield Opened(response.status_code, lower, response.aiter_bytes())
-            finally:
-                await asyncio.shield(response.aclose())
+        # What goes wrong with whoever reads, a full disk say, is not the network's fault and passes as it is.
+        try:
+            lower = {name.lower(): value for name, value in response.headers.items()}
+            yield Opened(response.status_code, lower, _chunks(response, url))
+        finally:
+            await asyncio.shield(response.aclose())
 
     async def close(self) -> None:
         """Close all connections."""
@@ -210,6 +211,12 @@ async def _pause(seconds: float, unwanted: asyncio.Event | None) -> None:
         raise asyncio.CancelledError
 
 
+async def _chunks(response: httpx.Response, url: str) -> AsyncIterator[bytes]:
+    with _told_clearly(url):
+        async for chunk in response.aiter_bytes():
+            yield chunk
+
+
 @contextlib.contextmanager
 def _told_clearly(url: str) -> Iterator[None]:
     import aiohttp
@@ -237,6 +244,8 @@ def _never_arrived(error: BaseException) -> bool:
     import aiohttp
     import httpx
 
+    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
+        return True
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
@@ -244,7 +253,7 @@ def _never_arrived(error: BaseException) -> bool:
         if isinstance(cause, aiohttp.ClientError):
             return isinstance(cause, aiohttp.InvalidURL)
         cause = cause.__cause__
-    return isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol))
+    return False
 
 
 def _reason(error: BaseException) -> str:

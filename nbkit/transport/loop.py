@@ -7,6 +7,7 @@ a kernel delivers an interrupt only to a thread, or to a loop, that wakes up (an
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401 - registers its hook before ours, so that it runs after ours
 import contextlib
 import os
 import threading
@@ -101,7 +102,8 @@ async def awaiting(work: Coroutine[Any, Any, T]) -> T:
 
 def at_exit(closing: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Have a method called on the network thread when the process ends, in bounded time, if its object still lives."""
-    _at_exit.append(weakref.WeakMethod(closing, _at_exit.remove))
+    _at_exit[:] = [reference for reference in _at_exit if reference()]
+    _at_exit.append(weakref.WeakMethod(closing))
 
 
 def _close_all() -> None:
