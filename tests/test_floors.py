@@ -27,6 +27,7 @@ LIBRARIES = {
     "IPython": {"magics", "display"},
     "aiohttp": {"transport"},
     "anywidget": {"widgets"},
+    "certifi": {"transport"},
     "emoji": {"engines"},
     "httpx": {"transport", "server"},  # the server fetches input pictures
     "httpx_aiohttp": {"transport"},
@@ -39,6 +40,7 @@ LIBRARIES = {
     "starlette": {"server"},
     "traitlets": {"widgets", "magics"},
     "uvicorn": {"server"},
+    "yarl": {"transport"},
 }
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 OUTSIDE = {ROOT / "__init__.py", ROOT / "__main__.py"}

@@ -266,7 +266,7 @@ class Draft:
 
     def _put(self, holder: Any, name: Any, value: Any, place: str, depth: int) -> None:
         name = _clean(name) if isinstance(name, str) else name
-        if hasattr(value, "tolist") and getattr(value, "ndim", None) in (0, 1):
+        if _is_row(value):
             value = value.tolist()
         if isinstance(value, Mapping):
             inner: dict[str, Any] = {}
@@ -293,12 +293,18 @@ async def _address(value: Any, place: str, uploader: Uploader, sends_on: Callabl
     try:
         if isinstance(value, Result):
             value = _first_picture(value)
-        if isinstance(value, Media) and (value.path is None or sends_on(value.url)):
+        if isinstance(value, Media) and value.url and (value.path is None or sends_on(value.url)):
             return value.url
         file = await asyncio.to_thread(as_upload, value)
     except MediaError as error:
         raise InputError(f"{place}: {error}", field=place) from error
     return await uploader.upload(file) if file else _refuse(value, place, "a value")
+
+
+def _is_row(value: Any) -> bool:
+    """Whether it is a number or a row of numbers, as numpy and its kin have them."""
+    is_array = hasattr(value, "tolist") and getattr(value, "ndim", None) in (0, 1)
+    return is_array and not isinstance(value, memoryview)
 
 
 def _is_file(value: Any) -> bool:

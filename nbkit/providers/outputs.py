@@ -143,7 +143,10 @@ def _data_uri(uri: str) -> tuple[str, bytes]:
     kind, *parameters = head.split(";")
     try:
         if "base64" in parameters:
-            return kind, base64.b64decode(unquote_to_bytes(body), validate=False)
+            data = unquote_to_bytes(body).rstrip(b"=")
+            return kind, base64.b64decode(
+                data + b"=" * (-len(data) % 4), validate=False
+            )  # as browsers read it
         return kind, unquote_to_bytes(body)
     except (binascii.Error, ValueError) as error:
         raise MediaError(f"its data URI cannot be read: {error}") from error
