@@ -29,8 +29,7 @@ LIBRARIES = {
     "anywidget": {"widgets"},
     "certifi": {"transport"},
     "emoji": {"engines"},
-    "httpx": {"transport", "server"},  # the server fetches input pictures
-    "httpx_aiohttp": {"transport"},
+    "httpx": {"server"},  # it fetches input pictures
     "ipywidgets": {"widgets"},
     "jsonschema": {"server"},
     "onnxruntime": {"engines"},

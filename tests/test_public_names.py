@@ -20,7 +20,7 @@ NAMES = [
     "table",
     "unload_ipython_extension",
 ]
-HEAVY = ("IPython", "PIL", "aiohttp", "anywidget", "httpx", "httpx_aiohttp", "ipywidgets", "numpy")
+HEAVY = ("IPython", "PIL", "aiohttp", "anywidget", "httpx", "ipywidgets", "numpy")
 PATCHING = ("nest_asyncio", "nest_asyncio2", "uvloop")
 
 

@@ -297,6 +297,7 @@ def _never_arrived(error: BaseException) -> bool:
         error,
         (
             aiohttp.ClientConnectorError,
+            aiohttp.ClientHttpProxyError,  # raised for refused tunnels only
             aiohttp.ConnectionTimeoutError,
             aiohttp.InvalidURL,
             aiohttp.NonHttpUrlClientError,
@@ -316,6 +317,7 @@ def _reason(error: BaseException) -> str:
         aiohttp.ClientConnectorDNSError: "no such host",
         aiohttp.InvalidURL: "this is no address",
         aiohttp.NonHttpUrlClientError: "this is no address of HTTP",
+        aiohttp.ClientHttpProxyError: "the proxy refuses to lead there",
         aiohttp.TooManyRedirects: "too many redirects",
         aiohttp.ClientResponseError: "what it sent is not HTTP",
     }
