@@ -24,7 +24,7 @@ lint: $(READY) ## Check style and types.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: weights ## Measure speed, as ratios within one run.
+bench: $(READY) ## Measure speed, as ratios within one run.
 	$(BIN)/python -m tests.bench
 
 weights: $(READY)
