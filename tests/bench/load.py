@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,11 +66,8 @@ async def answer_times(task: dict[str, Any]) -> list[float]:
     parts = urlsplit(task["urls"][0])
     streams: list[asyncio.BaseTransport] = []
     for url in task["streams"]:
-        opening = request("GET", url)
-        opened = await loop.create_connection(
-            lambda sent=opening: _Listener(sent), parts.hostname, parts.port
-        )  # type: ignore[misc]
-        streams.append(opened[0])
+        factory = partial(_Listener, request("GET", url))
+        streams.append((await loop.create_connection(factory, parts.hostname, parts.port))[0])
     await asyncio.sleep(_WARM_UP)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     times = []
