@@ -29,7 +29,8 @@ LIBRARIES = {
     "anywidget": {"widgets"},
     "certifi": {"transport"},
     "emoji": {"engines"},
-    "httpx": {"server"},  # it fetches input pictures
+    "httpx": {"transport", "server"},  # the server fetches input pictures
+    "httpx_aiohttp": {"transport"},
     "ipywidgets": {"widgets"},
     "jsonschema": {"server"},
     "onnxruntime": {"engines"},

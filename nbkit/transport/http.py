@@ -1,7 +1,4 @@
-"""Sends requests and reads answers, by aiohttp, with the retry table.
-
-Of the clients that Python has, aiohttp is the one whose cost for a request does not grow with the number in flight.
-"""
+"""Sends requests and reads answers: httpx's interface over aiohttp's connections, with the retry table."""
 
 from __future__ import annotations
 
@@ -10,21 +7,16 @@ import contextlib
 import os
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from functools import cache
-from json import dumps
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from nbkit.errors import ConnectionFailed, RequestLost
 from nbkit.model.address import is_loopback, origin, shown
 from nbkit.transport.retry import Failure, delay_before_retry
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 
-    import aiohttp
-    from yarl import URL
+    import httpx
 
     Body = Callable[[], AsyncIterable[bytes]]
 
@@ -33,10 +25,6 @@ if TYPE_CHECKING:
 _IDLE_CONNECTION = 3.0
 _CONNECTIONS = 1000
 _BIG_ANSWER = 512 * 1024 * 1024
-_REACH_WITHIN, _FREE_WITHIN = 10.0, 20.0
-_MOST_REDIRECTS = 5
-_LONGEST_HEADER = 64 * 1024
-_READ_AHEAD = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +76,7 @@ class Transport:
 
     def __init__(self, authorization: Callable[[str], str | None] = lambda _url: None) -> None:
         self._authorization = authorization
-        self._session: aiohttp.ClientSession | None = None
+        self._clients: dict[bool, httpx.AsyncClient] = {}
 
     async def send(
         self,
@@ -166,95 +154,52 @@ class Transport:
             ConnectionFailed: The service was never reached.
             RequestLost: The connection broke or went silent after that.
         """
-        import aiohttp
+        import httpx
 
         sent = dict(headers or {})
         if with_key and (authorization := self._authorization(url)):
             sent["authorization"] = authorization
-        body: Any = content() if callable(content) else content
-        if json is not None:
-            body = dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-            sent.setdefault("content-type", "application/json")
+        timeout = httpx.Timeout(read_timeout, connect=10.0, pool=20.0)
+        client = self._client(url)
         with _told_clearly(url):
-            response = await self._connected().request(
-                method,
-                _parsed(url),
-                data=body,
-                headers=sent,
-                timeout=aiohttp.ClientTimeout(
-                    connect=_FREE_WITHIN, sock_connect=_REACH_WITHIN, sock_read=read_timeout
-                ),
-                allow_redirects=follow_redirects,
-                max_redirects=_MOST_REDIRECTS,
-                ssl=_trusted() if url.startswith("https:") else True,
-                proxy=None if is_loopback(url) else _proxy(url),
+            body = content() if callable(content) else content
+            request = client.build_request(
+                method, url, json=json, content=body, headers=sent, timeout=timeout
             )
+            response = await client.send(request, stream=True, follow_redirects=follow_redirects)
         # What goes wrong with whoever reads, a full disk say, is not the network's fault and passes as it is.
         try:
             lower = {name.lower(): value for name, value in response.headers.items()}
-            yield Opened(response.status, lower, _chunks(response, url))
+            yield Opened(response.status_code, lower, _chunks(response, url))
         finally:
-            response.close()  # a connection whose answer was read to its end is free already, and stays
+            await asyncio.shield(response.aclose())
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for client in self._clients.values():
+            await client.aclose()
+        self._clients.clear()
 
-    def _connected(self) -> aiohttp.ClientSession:
-        import aiohttp
+    def _client(self, url: str) -> httpx.AsyncClient:
+        """The client for an address; what is on this machine is never asked for through a proxy."""
+        import httpx
+        from httpx_aiohttp import HttpxAiohttpClient
 
         from nbkit import __version__
 
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_IDLE_CONNECTION),
-                cookie_jar=aiohttp.DummyCookieJar(),
+        near = is_loopback(url)
+        if near not in self._clients:
+            self._clients[near] = HttpxAiohttpClient(
+                trust_env=not near,
                 headers={"user-agent": f"nbkit/{__version__}"},
-                max_line_size=_LONGEST_HEADER,
-                max_field_size=_LONGEST_HEADER,
-                read_bufsize=_READ_AHEAD,
+                limits=httpx.Limits(
+                    max_connections=_CONNECTIONS,
+                    max_keepalive_connections=_CONNECTIONS,
+                    keepalive_expiry=_IDLE_CONNECTION,
+                ),
+                max_redirects=5,
             )
-        return self._session
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Whom to believe: `SSL_CERT_FILE` or `SSL_CERT_DIR` where set, else Mozilla's list, the same on every machine."""
-    import ssl
-
-    import certifi
-
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    return ssl.create_default_context(cafile=file or (None if folder else certifi.where()), capath=folder)
-
-
-def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for an address.
-
-    aiohttp would look for it by itself, but also for passwords in `~/.netrc`, which no service here shall see.
-    """
-    from urllib.request import getproxies, proxy_bypass
-
-    parts, proxies = urlsplit(url), getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(parts.hostname or ""):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _parsed(url: str) -> URL:
-    """An address as it was written: whoever signed it signed these characters."""
-    import aiohttp
-    from yarl import URL
-
-    try:
-        parsed = URL(url, encoded=url.isascii() and url.isprintable() and " " not in url)
-        _ = parsed.port  # is looked at late, and may be none
-    except ValueError as error:
-        raise aiohttp.InvalidURL(url) from error
-    return parsed
+        return self._clients[near]
 
 
 async def _pause(seconds: float, unwanted: asyncio.Event | None) -> None:
@@ -266,19 +211,20 @@ async def _pause(seconds: float, unwanted: asyncio.Event | None) -> None:
         raise asyncio.CancelledError
 
 
-async def _chunks(response: aiohttp.ClientResponse, url: str) -> AsyncIterator[bytes]:
+async def _chunks(response: httpx.Response, url: str) -> AsyncIterator[bytes]:
     with _told_clearly(url):
-        async for chunk in response.content.iter_any():
+        async for chunk in response.aiter_bytes():
             yield chunk
 
 
 @contextlib.contextmanager
 def _told_clearly(url: str) -> Iterator[None]:
     import aiohttp
+    import httpx
 
     try:
         yield
-    except (aiohttp.ClientError, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
         reason = _reason(error)
         if _never_arrived(error):
             raise ConnectionFailed(
@@ -290,39 +236,40 @@ def _told_clearly(url: str) -> Iterator[None]:
 
 
 def _never_arrived(error: BaseException) -> bool:
-    """Whether the request certainly did not reach the service. A connection that broke may have carried it."""
-    import aiohttp
+    """Whether the request certainly did not reach the service.
 
-    return isinstance(
-        error,
-        (
-            aiohttp.ClientConnectorError,
-            aiohttp.ClientHttpProxyError,  # raised for refused tunnels only
-            aiohttp.ConnectionTimeoutError,
-            aiohttp.InvalidURL,
-            aiohttp.NonHttpUrlClientError,
-        ),
-    )
+    Judged by aiohttp's own exception: the bridge to httpx calls a connection that broke after the request was read
+    a `ConnectTimeout`, and believing it would send a paid request twice.
+    """
+    import aiohttp
+    import httpx
+
+    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
+        return True
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+            return True
+        if isinstance(cause, aiohttp.ClientHttpProxyError):  # raised for refused tunnels only
+            return True
+        if isinstance(cause, aiohttp.ClientError):
+            return isinstance(cause, aiohttp.InvalidURL)
+        cause = cause.__cause__
+    return False
 
 
 def _reason(error: BaseException) -> str:
     import aiohttp
+    import httpx
 
-    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(
-        error, aiohttp.ClientConnectorDNSError
-    ):
-        return _system_reason(error.os_error)
-    reasons = {
-        TimeoutError: "it did not answer in time",
-        aiohttp.ClientConnectorDNSError: "no such host",
-        aiohttp.InvalidURL: "this is no address",
-        aiohttp.NonHttpUrlClientError: "this is no address of HTTP",
-        aiohttp.ClientHttpProxyError: "the proxy refuses to lead there",
-        aiohttp.TooManyRedirects: "too many redirects",
-        aiohttp.ClientResponseError: "what it sent is not HTTP",
-    }
-    told = next((reason for kind, reason in reasons.items() if isinstance(error, kind)), str(error))
-    return told or type(error).__name__
+    cause = error.__cause__ or error
+    if isinstance(cause, (aiohttp.ServerTimeoutError, TimeoutError, httpx.TimeoutException)):
+        return "it did not answer in time"
+    if isinstance(cause, aiohttp.ClientConnectorDNSError):
+        return "no such host"
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        return _system_reason(cause.os_error)
+    return str(cause) or type(cause).__name__
 
 
 def _system_reason(error: OSError) -> str:
