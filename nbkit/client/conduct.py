@@ -189,10 +189,12 @@ class Conductor:
 
     async def _with_files(self, event: Event) -> Event:
         if isinstance(event, StepFinished):
-            return replace(event, media=await self.line.collector.collect(event.output))
-        if isinstance(event, Output):
-            return replace(event, media=await self.line.collector.collect(event.data))
-        return event
+            media = await self.line.collector.collect(event.output)
+        elif isinstance(event, Output):
+            media = await self.line.collector.collect(event.data)
+        else:
+            return event
+        return replace(event, media=media) if media else event
 
     def _failure(self, event: Failed) -> RunFailed:
         inner = event.raw.get("error") if isinstance(event.raw, dict) else None

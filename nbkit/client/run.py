@@ -155,14 +155,12 @@ class Run:
         self._outcome()
 
     def _each(self) -> Iterator[Event]:
-        told = 0
-        while True:
+        told, is_over = 0, False
+        while not is_over:
             self._wait(None, until=lambda: len(self._events) > told)  # noqa: B023 - asked before `told` changes
-            events = self.events
-            yield from events[told:]
-            told = len(events)
-            if self._over and told == len(self.events):
-                break
+            events, is_over = self._news(told)
+            yield from events
+            told += len(events)
 
     def __await__(self) -> Generator[Any, None, Result]:
         return self._awaited().__await__()
@@ -174,16 +172,20 @@ class Run:
         self._outcome()
 
     async def _each_async(self) -> AsyncGenerator[Event, None]:
-        told = 0
+        told, is_over = 0, False
         async with self._noticing() as notice:
-            while True:
-                events = self.events
-                for event in events[told:]:
+            while not is_over:
+                events, is_over = self._news(told)
+                for event in events:
                     yield event
-                told = len(events)
-                if self._over and told == len(self.events):
-                    break
-                await notice()
+                told += len(events)
+                if not events and not is_over:
+                    await notice()
+
+    def _news(self, told: int) -> tuple[list[Event], bool]:
+        """The events after the first `told`, and whether these are all."""
+        with self._changed:
+            return self._events[told:], self._over
 
     async def _awaited(self) -> Result:
         await self._until(lambda: self._over)
@@ -214,15 +216,22 @@ class Run:
     async def _noticing(self) -> AsyncIterator[Callable[[], Any]]:
         """What to await for the next change. It wakes up by itself, too: an idle kernel loop sees no interrupt."""
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        is_called = False  # waking a loop costs more than an event does, so it is called once for many
 
         def on_event(_event: Event | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the caller's loop may be closed by now
-                loop.call_soon_threadsafe(changed.set)
+            nonlocal is_called
+            if not is_called:
+                is_called = True
+                with contextlib.suppress(RuntimeError):  # the caller's loop may be closed by now
+                    loop.call_soon_threadsafe(changed.set)
 
         async def notice() -> None:
+            nonlocal is_called
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), TICK)
+                async with asyncio.timeout(TICK):
+                    await changed.wait()
             changed.clear()
+            is_called = False
 
         stop = self.listen(on_event)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 CLIENT_CANCELLED = 499
 _FIRST_STATUS_WITHIN = 3.0
+_LAST_WORD_WITHIN = 0.01
 _STATUS_SILENCE = 45.0
 _QUICKEST_POLL, _SLOWEST_POLL = 0.15, 5.0
 _OUTAGE, _OUTAGE_NEAR = 20.0, 2.0
@@ -192,13 +194,18 @@ class FalService:
             limit: float | None = _FIRST_STATUS_WITHIN
             while not reader.completed:
                 try:
-                    chunk = await asyncio.wait_for(anext(chunks), limit)
+                    async with asyncio.timeout(limit):
+                        chunk = await anext(chunks)
                 except (StopAsyncIteration, TimeoutError):
                     return
                 limit = None
                 for sent in decoder.feed(chunk):
                     for event in reader.read(parse(sent.data)):
                         yield event
+            # Its end follows at once, and a connection that was read to its end can fetch the result.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORD_WITHIN):
+                    await anext(chunks, None)
 
     async def _polled(self, ticket: Ticket, reader: StatusReader) -> AsyncIterator[Event]:
         loop = asyncio.get_running_loop()

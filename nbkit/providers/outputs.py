@@ -40,6 +40,8 @@ class Collector:
     async def collect(self, output: Any) -> tuple[Media, ...]:
         """Every file in an output, with its copy on this machine, or with the reason why there is none."""
         found = list(find_media(output))[:_MOST_FILES]
+        if not found:
+            return ()
         return tuple(await asyncio.gather(*(self._collect(media) for media in found)))
 
     async def _collect(self, media: Media) -> Media:
