@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from nbkit.errors import RunCancelled, RunTimeout, RunUnknown
+from nbkit.errors import ConnectionFailed, RequestLost, RunCancelled, RunTimeout, RunUnknown
 from nbkit.model.event import Event, Log, Queued, Started
 from nbkit.transport.loop import TICK, network_loop, on_network_thread
 
@@ -299,7 +299,7 @@ class Run:
         with self._changed:
             if isinstance(event, Queued):
                 self._status = "queued"
-            elif isinstance(event, Started) or self._status == "submitting":
+            elif isinstance(event, Started) or (self._status == "submitting" and not isinstance(event, Log)):
                 self._status = "running"
             self._events.append(event)
             self._changed.notify_all()
@@ -308,7 +308,7 @@ class Run:
     def _settle(self, result: Result | None, error: BaseException | None = None) -> None:
         with self._changed:
             self._result, self._error = result, error
-            self._status = "succeeded" if error is None else _status_of(error)
+            self._status = "succeeded" if error is None else _status_of(error, is_there=bool(self._id))
             self._ended = time.monotonic()
             self._over = True
             self._changed.notify_all()
@@ -339,7 +339,7 @@ class Stream(Run):
         return self.result(timeout).data
 
 
-def _status_of(error: BaseException) -> str:
-    if isinstance(error, RunUnknown):
+def _status_of(error: BaseException, *, is_there: bool) -> str:
+    if isinstance(error, (RunUnknown, RequestLost)) or (is_there and isinstance(error, ConnectionFailed)):
         return "unknown"
     return "cancelled" if isinstance(error, (RunCancelled, RunTimeout)) else "failed"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import (
     ConnectionFailed,
+    NbkitError,
     RequestLost,
     RunCancelled,
     RunFailed,
@@ -18,7 +19,7 @@ from nbkit.errors import (
     ServiceError,
     StreamBroken,
 )
-from nbkit.model.address import is_loopback
+from nbkit.model.address import is_loopback, shown
 from nbkit.model.event import Cancelled, Event, Failed
 from nbkit.transport.http import Answer, Transport
 from nbkit.wire.fal.queue import STAND_IN_HEADER, StatusReader, Ticket, read_ticket, submit_headers
@@ -40,6 +41,10 @@ _STATUS_SILENCE = 45.0
 _QUICKEST_POLL, _SLOWEST_POLL = 0.15, 5.0
 _OUTAGE, _OUTAGE_NEAR = 20.0, 2.0
 _STREAM_ATTEMPTS = 4
+_LOOK_FIRST = (
+    "it was not sent again, because it may run and be billed: look for it in the service's own list of requests "
+    "before you repeat it"
+)
 _EVENT_STREAM = {"accept": "text/event-stream", "cache-control": "no-store"}
 
 
@@ -73,6 +78,7 @@ class FalService:
 
     def __init__(self, hosts: Hosts, key: Key | None = None, *, unknown_hint: str = "") -> None:
         self.hosts = hosts
+        self._key = key
         self._unknown_hint = unknown_hint
         self.transport = Transport(
             lambda url: f"Key {key.reveal()}" if key and hosts.may_have_key(url) else None
@@ -133,11 +139,6 @@ class FalService:
         read_timeout: float | None = 120.0,
         unwanted: asyncio.Event | None = None,
     ) -> Answer:
-        unknown = {
-            "endpoint": str(endpoint),
-            "hint": "it was not sent again, because it may run and be billed: look for it in the "
-            "service's own list of requests before you repeat it",
-        }
         try:
             answer = await self.transport.send(
                 "POST",
@@ -149,14 +150,25 @@ class FalService:
                 unwanted=unwanted,
             )
         except RequestLost as error:
-            raise RunUnknown(f"{doing}: {error}", **unknown) from error
+            raise RunUnknown(f"{doing}: {error}", endpoint=str(endpoint), hint=_LOOK_FIRST) from error
         if answer.status < 300:  # noqa: PLR2004
             return answer
-        refusal = read_refusal(answer.status, answer.headers, answer.content)
-        from_model = "x-fal-request-id" in answer.headers
-        if answer.status >= 500 and not from_model:  # noqa: PLR2004 - a proxy speaks: the service may be at work
-            raise RunUnknown(f"{doing}: {refusal.message} (HTTP {answer.status})", **unknown)
-        raise refusal.error(doing, hint=self._unknown_hint if answer.status == HTTPStatus.NOT_FOUND else "")
+        raise self._refused(doing, endpoint, self._refusal(answer.status, answer.headers, answer.content))
+
+    def _refused(self, doing: str, endpoint: Endpoint, refusal: Refusal) -> ServiceError | RunUnknown:
+        """The error for a refused request that may bill."""
+        if refusal.status >= 500 and not refusal.request_id:  # noqa: PLR2004 - a proxy speaks: the service may be at work
+            return RunUnknown(
+                f"{doing}: {refusal.message} (HTTP {refusal.status})",
+                endpoint=str(endpoint),
+                hint=_LOOK_FIRST,
+            )
+        return refusal.error(doing, hint=self._unknown_hint if refusal.status == HTTPStatus.NOT_FOUND else "")
+
+    def _refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
+        """Read an unhappy answer; a service that repeats the key does not get it shown."""
+        secret = self._key.reveal().encode() if self._key else b""
+        return read_refusal(status, headers, content.replace(secret, b"<key>") if secret else content)
 
     async def follow(self, ticket: Ticket, reader: StatusReader) -> AsyncIterator[Event]:
         """The events of a request until the service says that it is completed.
@@ -221,14 +233,21 @@ class FalService:
         loop = asyncio.get_running_loop()
         give_up = loop.time() + (_OUTAGE_NEAR if is_loopback(ticket.status_url) else _OUTAGE)
         while True:
+            trouble: NbkitError
             try:
-                return reader.read(await self.status(ticket, logs=True))
-            except (ConnectionFailed, RequestLost) as error:
-                if loop.time() > give_up:
-                    error.hint = (
-                        f"request {ticket.request_id} may go on there: client.attach(…) follows it again"
-                    )
+                body = await self.status(ticket, logs=True)
+                if isinstance(body, dict) and isinstance(body.get("status"), str):
+                    return reader.read(body)
+                trouble = ServiceError(f"what {shown(ticket.status_url)} answers is no status", status=200)
+            except (ConnectionFailed, RequestLost, ServiceError) as error:
+                if isinstance(error, ServiceError) and error.status < 500:  # noqa: PLR2004
                     raise
+                trouble = error
+            if loop.time() > give_up:
+                trouble.hint = (
+                    f"request {ticket.request_id} may go on there: client.attach(…) follows it again"
+                )
+                raise trouble
             await asyncio.sleep(_SLOWEST_POLL / 5)
 
     async def status(self, ticket: Ticket, *, logs: bool = False) -> Any:
@@ -239,7 +258,7 @@ class FalService:
         """
         answer = await self.transport.send("GET", ticket.asking(logs=logs))
         if answer.status >= 300:  # noqa: PLR2004
-            raise read_refusal(answer.status, answer.headers, answer.content).error(
+            raise self._refusal(answer.status, answer.headers, answer.content).error(
                 f"asking for request {ticket.request_id}"
             )
         return _json(answer)
@@ -255,9 +274,16 @@ class FalService:
         answer = await self.transport.send("GET", ticket.response_url, read_timeout=120.0)
         if answer.status < 300:  # noqa: PLR2004
             return _reply(answer, reader.metrics if reader else {}, ticket)
-        refusal = read_refusal(answer.status, answer.headers, answer.content)
+        refusal = self._refusal(answer.status, answer.headers, answer.content)
         if reader is None or not reader.completed:
             raise refusal.error(f"reading request {ticket.request_id}")
+        if refusal.status >= 500 and not refusal.request_id and not reader.error:  # noqa: PLR2004 - a proxy speaks
+            raise RunUnknown(
+                f"{endpoint} is over, but its result cannot be fetched: {refusal.message} (HTTP {refusal.status})",
+                endpoint=str(endpoint),
+                request_id=ticket.request_id,
+                hint=f"try again with client.result({str(endpoint)!r}, {ticket.request_id!r})",
+            )
         raise _run_error(endpoint, ticket, refusal, reader)
 
     async def cancel(self, ticket: Ticket) -> str:
@@ -270,7 +296,7 @@ class FalService:
         body = _json(answer)
         status = body.get("status") if isinstance(body, dict) else None
         if answer.status >= 300 and status != "ALREADY_COMPLETED":  # noqa: PLR2004
-            raise read_refusal(answer.status, answer.headers, answer.content).error(
+            raise self._refusal(answer.status, answer.headers, answer.content).error(
                 f"cancelling request {ticket.request_id}"
             )
         return str(status or "OK")
@@ -300,15 +326,19 @@ class FalService:
             ) as opened:
                 if opened.status >= 300 or not _is_event_stream(opened.headers):  # noqa: PLR2004
                     content = await opened.read()
-                    raise _not_a_stream(opened.status, opened.headers, content, endpoint)
+                    raise self._not_a_stream(opened.status, opened.headers, content, endpoint)
                 about["request_id"] = opened.headers.get("x-fal-request-id", "")
                 about["stand_in"] = opened.headers.get(STAND_IN_HEADER, "")
                 decoder = Decoder()
                 async for chunk in opened.chunks:
                     for sent in decoder.feed(chunk):
+                        if not sent.data.strip():  # a sign of life, as some servers send it
+                            continue
                         event = read(parse(sent.data))
-                        ended = ended or isinstance(event, Failed) or getattr(event, "final", False)
                         yield event
+                        ended = isinstance(event, Failed) or getattr(event, "final", False)
+                        if ended:  # a connection that stays open has nothing more to say
+                            return
         except RequestLost as error:
             raise StreamBroken(
                 f"the stream of {endpoint} broke: {error}", hint="it may have run to its end and be billed"
@@ -318,12 +348,23 @@ class FalService:
                 f"the stream of {endpoint} stopped before its end", hint="it may have run and be billed"
             )
 
+    def _not_a_stream(
+        self, status: int, headers: Mapping[str, str], content: bytes, endpoint: Endpoint
+    ) -> ServiceError | RunUnknown:
+        doing = f"streaming {endpoint}"
+        if status >= 300:  # noqa: PLR2004
+            return self._refused(doing, endpoint, self._refusal(status, headers, content))
+        kind = headers.get("content-type", "no type")
+        return ServiceError(
+            f"{doing}: the service answered {kind} instead of a stream", status=status, body=content[:2000]
+        )
+
 
 def _run_error(
     endpoint: Endpoint, ticket: Ticket, refusal: Refusal, reader: StatusReader
 ) -> RunFailed | RunCancelled:
     about = {"endpoint": str(endpoint), "request_id": ticket.request_id}
-    if refusal.status == CLIENT_CANCELLED:
+    if refusal.status == CLIENT_CANCELLED or refusal.error_type == "client_cancelled":
         return RunCancelled(f"{endpoint} was cancelled (request {ticket.request_id})", **about)
     message = refusal.message or reader.error
     if refusal.user_timeout:
@@ -350,18 +391,6 @@ def end_event(error: BaseException) -> Event:
         getattr(error, "error_type", ""),
         getattr(error, "node", ""),
         raw=getattr(error, "body", None),
-    )
-
-
-def _not_a_stream(
-    status: int, headers: Mapping[str, str], content: bytes, endpoint: Endpoint
-) -> ServiceError:
-    doing = f"streaming {endpoint}"
-    if status >= 300:  # noqa: PLR2004
-        return read_refusal(status, headers, content).error(doing)
-    kind = headers.get("content-type", "no type")
-    return ServiceError(
-        f"{doing}: the service answered {kind} instead of a stream", status=status, body=content[:2000]
     )
 
 
