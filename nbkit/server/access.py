@@ -7,6 +7,7 @@ the key.
 
 from __future__ import annotations
 
+import functools
 import hmac
 import re
 import time
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _OPEN_PATHS = ("/health",)
 _SIGNED = re.compile(r"/cdn/(files|uploads)/[0-9a-f]{32}/")
+_EXPOSED = "*, x-fal-request-id, x-fal-error-type, x-fal-request-timeout-type, x-nbkit-stand-in"
 _METHODS = "GET, HEAD, POST, PUT, OPTIONS"
 
 
@@ -52,12 +54,11 @@ class Access:
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 marked = MutableHeaders(scope=message)
-                marked.setdefault(REQUEST_ID_HEADER, str(uuid.uuid4()))
+                if REQUEST_ID_HEADER not in marked:
+                    marked.append(REQUEST_ID_HEADER, str(uuid.uuid4()))
                 if origin:
                     marked["access-control-allow-origin"] = origin
-                    marked["access-control-expose-headers"] = (
-                        "*, x-fal-request-id, x-fal-error-type, x-nbkit-stand-in"
-                    )
+                    marked["access-control-expose-headers"] = _EXPOSED
                     marked.add_vary_header("Origin")
             await send(message)
 
@@ -71,8 +72,8 @@ class Access:
         host = headers.get(b"host", b"")
         if not _HOST.fullmatch(host):
             return _sentence(400, "The Host header is missing or not a host name.")
-        name = urlsplit(f"//{host.decode()}").hostname or ""
-        if self._check_host and name not in self._hosts and not is_loopback(f"http://{host.decode()}"):
+        if self._check_host and not _is_ours(host, self._hosts):
+            name = host.decode()
             return _sentence(
                 421,
                 f"This server listens on loopback and answers to names of this machine only, not to {name!r}. "
@@ -101,6 +102,13 @@ class Access:
             return True
         tokens = parse_qs(scope["query_string"]).get(b"fal_jwt_token", [])
         return any(hmac.compare_digest(token, self._key) for token in tokens)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_ours(host: bytes, allowed: frozenset[str]) -> bool:
+    """Whether a Host header names this machine, or what was allowed besides."""
+    address = f"http://{host.decode()}"
+    return urlsplit(address).hostname in allowed or is_loopback(address)
 
 
 def _preflight(headers: dict[bytes, bytes]) -> dict[str, str]:

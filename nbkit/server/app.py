@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +20,7 @@ from nbkit.server.dispatcher import QueueFull
 from nbkit.server.endpoints import own_endpoints
 from nbkit.server.replies import BadRequest, reply
 from nbkit.server.service import Service
+from nbkit.wire.fal.answers import REQUEST_ID_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,6 +45,7 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        service.files.drop_stale()
         service.dispatcher.open()
         try:
             yield
@@ -116,8 +119,12 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _unforeseen(_request: Request, error: Exception) -> Response:
-    detail = f"Internal Server Error: {type(error).__name__}"
-    return reply({"detail": detail, "error_type": "internal_error"}, 500)
+    answer = reply(
+        {"detail": f"Internal Server Error: {type(error).__name__}", "error_type": "internal_error"}, 500
+    )
+    # This answer does not pass through `Access`, which gives all others their id.
+    answer.headers[REQUEST_ID_HEADER] = str(uuid.uuid4())
+    return answer
 
 
 def _sentence(status: int) -> Any:

@@ -58,6 +58,9 @@ class Dispatcher:
         if self.queue_length() >= self._settings.max_queued:
             raise QueueFull(f"{self._settings.max_queued} requests wait already")
         self._store.add(run)
+        if self._closed:
+            self.finish(run, _stopped())
+            return
         given = with_defaults(run.input, entry.input)
         if detail := problems(given, entry.input):
             self.finish(run, Outcome.refused(detail))
@@ -100,7 +103,7 @@ class Dispatcher:
         self._closed = True
         for run in self._store.unfinished():
             self._withdraw(run)
-            self.finish(run, Outcome.failed(503, "The server was stopped", "runner_disconnected"))
+            self.finish(run, _stopped())
         workers = [computation.worker for computation in self._computing.values()]
         await asyncio.gather(*(worker.end() for worker in [*workers, *self._idle]))
         for task in self._tasks:
@@ -215,6 +218,10 @@ class _Computation:
         self.worker = worker
         self.cancelled = False
         self.done = asyncio.Event()
+
+
+def _stopped() -> Outcome:
+    return Outcome.failed(503, "The server was stopped", "runner_disconnected")
 
 
 def _note(run: Run, message: Message) -> None:

@@ -6,15 +6,19 @@ name from outside ever becomes part of a path.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import re
 import secrets
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from nbkit.errors import ServerError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[0-9a-f]{32}")
 _TYPE = re.compile(r"[\w.+-]{1,80}/[\w.+-]{1,80}(; ?[\w-]{1,40}=[\w.\"-]{1,80})*", re.ASCII)
 _LONGEST_NAME = 120
+_SECRET_BYTES = 32
+_STALE_SECONDS = 86_400
 _OCTETS = "application/octet-stream"
 
 
@@ -83,6 +89,14 @@ class FileStore:
         """A new path for bytes that are on their way in."""
         return self._parts / f"draft-{secrets.token_hex(8)}"
 
+    def drop_stale(self) -> None:
+        """Drop parts and drafts of uploads that broke off a day ago or earlier."""
+        oldest = time.time() - _STALE_SECONDS
+        for path in self._parts.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # another server may be at it too
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+
     def describe(self, file: StoredFile) -> None:
         """Write down what a file is called and which type it has."""
         (self._files / f"{file.id}.json").write_text(json.dumps(asdict(file)), "utf-8")
@@ -137,11 +151,15 @@ class FileStore:
 
 def _secret(path: Path) -> bytes:
     """The secret of a folder, made when it is first needed and readable by its owner alone."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    secret = secrets.token_bytes(32)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secret)
+    if not path.exists():
+        draft = path.with_name(f"{path.name}-{secrets.token_hex(8)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(_SECRET_BYTES))
+        # Linked when it is whole: another process that starts now sees all of one secret or none.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    secret = path.read_bytes()
+    if len(secret) != _SECRET_BYTES:
+        raise ServerError(f"{path} is damaged", hint="delete it; addresses handed out before will not work")
     return secret

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -15,11 +15,14 @@ from nbkit.errors import ServerError
 from nbkit.server.app import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from starlette.types import ASGIApp
 
     from nbkit.server.catalogue import Catalogue
     from nbkit.server.settings import Settings
 
+_KEEP_ALIVE = 120  # seconds; a call that meets the closing of an idle connection could not tell its fate
 _GRACE = 1  # seconds that open answers have to end
 _PEERS = "127.0.0.1,::1"  # who may say by which scheme the client came: a TLS front on this machine
 _STDIN = 0
@@ -27,25 +30,23 @@ _BACKLOG = 2048
 
 
 class Host:
-    """An nbkit server on a socket of its own.
+    """An app on a socket of its own.
 
     Attributes:
+        app: What is served.
         url: Its address; the port is the real one from the start.
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue | None = None) -> None:
-        self._socket = _bind(settings.host, settings.port)
-        self.url = settings.origin_of(settings.host, self._socket.getsockname()[1])
-        self.app = create_app(settings, catalogue)
-        self._config = uvicorn.Config(
-            self.app,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE,
-            forwarded_allow_ips=_PEERS,
-        )
-        self._server: _Server | None = None
+        listener = bind(settings.host, settings.port)
+        try:
+            self.app = create_app(settings, catalogue)
+        except BaseException:
+            listener.close()
+            raise
+        self.url = address_of(listener)
+        self._socket = listener
+        self._server = AppServer(self.app, self.app.state.service.close)
 
     def run(self, announce: Callable[[str], None] = lambda _url: None) -> None:
         """Serve until `stop`, SIGINT or SIGTERM.
@@ -53,13 +54,11 @@ class Host:
         Args:
             announce: Called with the address once requests are answered.
         """
-        self._server = _Server(self._config, lambda: announce(self.url), self.app.state.service.close)
-        self._server.run(sockets=[self._socket])
+        self._server.run_on(self._socket, lambda: announce(self.url))
 
     def stop(self) -> None:
         """End, from any thread; safe to call twice."""
-        if self._server:
-            self._server.should_exit = True
+        self._server.should_exit = True
 
     def stop_with_parent(self) -> None:
         """End when standard input does, as it does when the process that started this one is gone."""
@@ -73,24 +72,49 @@ class Host:
         threading.Thread(target=watch, name="nbkit-parent", daemon=True).start()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it answers and does not wait for what will not end."""
+class AppServer(uvicorn.Server):
+    """uvicorn's server, which says when it answers and ends without waiting for what does not end.
 
-    def __init__(
-        self, config: uvicorn.Config, announce: Callable[[], None], close: Callable[[], Any]
-    ) -> None:
+    Args:
+        app: What to serve.
+        close: Awaited first when it is told to end: ends what answers are waiting for.
+    """
+
+    def __init__(self, app: ASGIApp, close: Callable[[], Awaitable[None]] | None = None) -> None:
+        config = uvicorn.Config(
+            app,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE,
+            timeout_keep_alive=_KEEP_ALIVE,
+            forwarded_allow_ips=_PEERS,
+        )
         super().__init__(config)
-        self._announce = announce
+        self._announce: Callable[[], None] | None = None
         self._close = close
 
+    def run_on(self, listener: socket.socket, announce: Callable[[], None]) -> None:
+        """Serve on a bound socket until `should_exit` is set, SIGINT or SIGTERM.
+
+        Args:
+            listener: As `bind` gives it.
+            announce: Called once requests are answered.
+        """
+        self._announce = announce
+        self.run(sockets=[listener])
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
         await super().startup(sockets)
-        if self.started:
+        if self.started and self._announce:
             self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what runs, then the connections."""
         # Ends every run first: streams and direct calls then end by themselves.
-        await self._close()
+        if self._close:
+            await self._close()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
@@ -109,7 +133,7 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
     """Open the socket to listen on.
 
     Raises:
@@ -127,3 +151,25 @@ def _bind(host: str, port: int) -> socket.socket:
     # acknowledgement. Accepted connections inherit it.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """The address of a bound socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def serve_app(app: ASGIApp, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serve any app until SIGINT or SIGTERM.
+
+    Args:
+        app: What to serve.
+        host: Address to listen on.
+        port: Port to listen on, 0 for any that is free.
+        announce: Called with the address once requests are answered.
+
+    Raises:
+        ServerError: The address is taken, or is none of this machine's.
+    """
+    listener = bind(host, port)
+    AppServer(app).run_on(listener, lambda: announce(address_of(listener)))

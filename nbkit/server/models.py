@@ -26,12 +26,11 @@ _ENGINE_SEEDS = 2**32
 def warm_up() -> None:
     """Load what every model needs, so that the first request does not wait for it."""
     import httpx
-    from PIL import Image
 
-    import nbkit.engines.collage
+    from nbkit.engines.collage import compose
 
-    Image.preinit()
-    _ = (httpx, nbkit.engines.collage)
+    del httpx
+    compose("a cat", width=MIN_SIDE, height=MIN_SIDE)
 
 
 def text_to_image(given: Values, job: Job) -> Values:

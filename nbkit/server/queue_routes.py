@@ -143,4 +143,5 @@ def _queue_url(request: Request) -> str:
 
 
 def _wants_logs(request: Request) -> bool:
-    return request.query_params.get("logs", "").lower() in ("1", "true", "yes")
+    has_query = request.scope["query_string"]  # most have none, and reading it costs as much as the answer
+    return bool(has_query) and request.query_params.get("logs", "").lower() in ("1", "true", "yes")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from starlette.responses import Response
 
 from nbkit.errors import ServerError
-from nbkit.wire.fal.answers import REQUEST_ID_HEADER
+from nbkit.wire.fal.answers import ERROR_TYPE_HEADER, REQUEST_ID_HEADER
 from nbkit.wire.fal.queue import STAND_IN_HEADER
 from nbkit.wire.sse import KEEP_ALIVE, encode
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbkit.server.runs import Run
     from nbkit.server.service import Service
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))  # made once: `json.dumps` would make one for each answer
 _STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-store",
@@ -54,7 +55,7 @@ def origin_of(request: Request) -> str:
 
 def reply(body: Any, status: int = 200, *, run: Run | None = None) -> Response:
     """A JSON answer, about a run where there is one."""
-    content = json.dumps(body, separators=(",", ":")).encode("ascii")
+    content = _ENCODER.encode(body).encode("ascii")
     return Response(content, status, headers_about(run), media_type="application/json")
 
 
@@ -72,6 +73,8 @@ def reply_outcome(request: Request, run: Run) -> Response:
     if outcome is None:
         raise ServerError(f"request {run.id} is not over")
     headers = {**headers_about(run), **outcome.headers}
+    if run.error[1]:
+        headers[ERROR_TYPE_HEADER] = run.error[1]
     return Response(
         with_addresses(request, outcome.body), outcome.status, headers, media_type="application/json"
     )

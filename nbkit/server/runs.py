@@ -12,13 +12,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbkit.wire.fal.answers import (
-    BILLABLE_UNITS_HEADER,
     CANCELLED,
     COMPLETED,
-    ERROR_TYPE_HEADER,
     IN_PROGRESS,
     IN_QUEUE,
-    TIMEOUT_TYPE_HEADER,
     RequestUrls,
     error_summary,
     status,
@@ -58,18 +55,18 @@ class Outcome:
     @classmethod
     def failed(cls, status: int, message: str, error_type: str) -> Outcome:
         """The server could not let it run to its end."""
-        return cls.of(status, {"detail": message, "error_type": error_type}, x_fal_error_type=error_type)
+        return cls.of(status, {"detail": message, "error_type": error_type})
 
     @classmethod
     def cancelled(cls) -> Outcome:
         """Somebody stopped it."""
-        return cls.of(499, CANCELLED, x_fal_error_type="client_cancelled")
+        return cls.of(499, CANCELLED)
 
     @classmethod
     def start_timeout(cls, seconds: float) -> Outcome:
         """It did not begin within the time that the caller gave it (fal docs: `X-Fal-Request-Timeout`)."""
         body = {"detail": f"Request did not start within {seconds:g} s", "error_type": "request_timeout"}
-        return cls.of(504, body, x_fal_error_type="request_timeout", x_fal_request_timeout_type="user")
+        return cls.of(504, body, x_fal_request_timeout_type="user")
 
     @property
     def ok(self) -> bool:
@@ -79,9 +76,6 @@ class Outcome:
     def value(self) -> Any:
         """The body, parsed."""
         return json.loads(self.body)
-
-
-RESULT_HEADERS = (BILLABLE_UNITS_HEADER, ERROR_TYPE_HEADER, TIMEOUT_TYPE_HEADER)
 
 
 class Run:

@@ -66,9 +66,4 @@ class Settings:
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return is_loopback(self.origin_of(self.host, self.port))
-
-    @staticmethod
-    def origin_of(host: str, port: int) -> str:
-        """Scheme, host and port as they stand in an address."""
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        return is_loopback(f"http://{f'[{self.host}]' if ':' in self.host else self.host}")

@@ -95,7 +95,7 @@ class Worker:
         except JobCancelled:
             return _done(499, CANCELLED)
         except MissingWeights as error:
-            return _done(503, {"detail": str(error), "error_type": "runner_scheduling_failure"})
+            return _done(500, {"detail": str(error), "error_type": "runner_server_error"})
         except FieldRefused as error:
             return _refused(error.field, error.kind, str(error), error.context, order)
         except EngineError as error:

@@ -151,11 +151,18 @@ def test_it_ends_with_the_process_that_started_it(serve: type[CommandLine], tmp_
 
 
 def test_no_worker_outlives_a_killed_server(serve: type[CommandLine], tmp_path: Path) -> None:
-    """Workers see that the server is gone even when it could not tell them."""
-    command = serve("--port", "0", "--data-dir", str(tmp_path))
-    command.url()
-    worker = _worker_of(command)
+    """Workers, idle or busy, see that the server is gone even when it could not tell them."""
+    command = serve("--port", "0", "--data-dir", str(tmp_path), "--workers", "2")
+    url = command.url()
+    small = {"prompt": "a cat", "image_size": {"width": 64, "height": 64}}
+    large = {"prompt": "a cat", "num_images": 8, "image_size": {"width": 2048, "height": 2048}}
+    httpx.post(f"{url}/run/local/collage", json=small)
+    for given in (large, small):
+        httpx.post(f"{url}/queue/local/collage", json=given)
+    assert _ends(lambda: len(_children(command.process.pid)) == 2, 5)
+    time.sleep(0.5)
+    workers = _children(command.process.pid)
     os.kill(command.process.pid, signal.SIGKILL)
 
-    assert _ends(lambda: not _alive(worker), 5)
+    assert _ends(lambda: not any(map(_alive, workers)), 3)
     command.end()

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from nbkit.errors import ServerError
+from nbkit.server.files import FileStore
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -269,3 +272,23 @@ def test_a_large_file_is_streamed_to_the_disk(server: str, http: httpx.Client, l
     assert size == 100 * MiB
     assert digest.hexdigest() == hashlib.sha256(block * 100).hexdigest()
     assert grown < 60 * 1024
+
+
+def test_what_broke_off_yesterday_is_cleared_away(start: Callable[..., Host], tmp_path: Path) -> None:
+    """Uploads that were never finished do not fill the disk."""
+    parts = tmp_path / "data" / "parts"
+    parts.mkdir(parents=True)
+    old, new = parts / "draft-old", parts / "draft-new"
+    for path in (old, new):
+        path.write_bytes(b"x")
+    os.utime(old, (0, 0))
+    start()
+
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_damaged_secret_is_told(tmp_path: Path) -> None:
+    """Signing with nothing would open every file."""
+    (tmp_path / "secret").write_bytes(b"")
+    with pytest.raises(ServerError, match="damaged"):
+        FileStore(tmp_path)

@@ -15,8 +15,6 @@ COMPLETED = "COMPLETED"
 
 REQUEST_ID_HEADER = "x-fal-request-id"
 ERROR_TYPE_HEADER = "x-fal-error-type"
-TIMEOUT_TYPE_HEADER = "x-fal-request-timeout-type"
-BILLABLE_UNITS_HEADER = "x-fal-billable-units"
 
 CANCELLED_IN_QUEUE = {"status": "OK"}
 CANCELLATION_REQUESTED = {"status": "CANCELLATION_REQUESTED"}
