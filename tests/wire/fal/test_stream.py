@@ -61,3 +61,10 @@ def test_what_is_no_json_breaks_the_stream(data: str) -> None:
     """The message shows how it begins."""
     with pytest.raises(StreamBroken, match="not JSON"):
         parse(data)
+
+
+def test_a_model_that_fails_midway_is_no_result() -> None:
+    """An error that a model's stream brings is told as a failure, with its words and status."""
+    payload = {"type": "error", "message": "out of memory", "error": {"status": 503, "body": {}}}
+
+    assert model_event(payload) == Failed("out of memory", 503)
