@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hmac
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from nbkit.dotenv import find_dotenv, read_dotenv
 from nbkit.errors import CredentialsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+_SERVICE, _NAME = "nbkit", "fal"  # under which the system's keyring keeps it
+WAYS_TO_GIVE_A_KEY = "set FAL_KEY, write it into a .env file, run `%nbkit connect fal`, or pass key=…"
 
 
 class Key:
@@ -44,7 +52,15 @@ class Key:
 
 
 def find_fal_key(explicit: str | Key | None = None, environ: Mapping[str, str] | None = None) -> Key | None:
-    """The key for fal: the one given, else `FAL_KEY`, else `FAL_KEY_ID` with `FAL_KEY_SECRET`; None if there is none.
+    """The key for fal, from the first place that has one; None if there is none.
+
+    The places: the one given; the one typed at `%nbkit connect fal`; `FAL_KEY`; `FAL_KEY_ID` with `FAL_KEY_SECRET`;
+    the same names in a `.env` file of the working folder or of its project; Colab's secret `FAL_KEY`; the system's
+    keyring. With `NBKIT_KEYS=environment` files, Colab and keyring are left alone.
+
+    Args:
+        explicit: The one given.
+        environ: The environment; the process's where it is not given.
 
     Raises:
         CredentialsError: What was found cannot be a key.
@@ -54,8 +70,118 @@ def find_fal_key(explicit: str | Key | None = None, environ: Mapping[str, str] |
     if explicit is not None:
         return Key(explicit, "key=")
     env = os.environ if environ is None else environ
-    if value := env.get("FAL_KEY"):
-        return Key(value, "FAL_KEY")
-    if (key_id := env.get("FAL_KEY_ID")) and (secret := env.get("FAL_KEY_SECRET")):
-        return Key(f"{key_id}:{secret}", "FAL_KEY_ID and FAL_KEY_SECRET")
+    if key := (_typed or _named_in(env)):
+        return key
+    if os.environ.get("NBKIT_KEYS") == "environment":
+        return None
+    return next(_found_elsewhere(), None)
+
+
+def _named_in(names: Mapping[str, str], where: str = "") -> Key | None:
+    if value := names.get("FAL_KEY"):
+        return Key(value, f"FAL_KEY{where}")
+    if (key_id := names.get("FAL_KEY_ID")) and (secret := names.get("FAL_KEY_SECRET")):
+        return Key(f"{key_id}:{secret}", f"FAL_KEY_ID and FAL_KEY_SECRET{where}")
+    return None
+
+
+def _found_elsewhere() -> Iterator[Key]:
+    for path in find_dotenv():
+        if key := _named_in(read_dotenv(path), f" in {_shown(path)}"):
+            yield key
+    if key := _in_colab() or _in_keyring():
+        yield key
+
+
+def _shown(path: Path) -> str:
+    """A path for people, who may pass on what they see: their home is called `~`."""
+    with contextlib.suppress(ValueError, RuntimeError):
+        return f"~/{path.relative_to(Path.home()).as_posix()}"
+    return str(path)
+
+
+@functools.cache
+def _in_colab() -> Key | None:
+    """Colab's secret. It is asked for once, because Colab then asks the user whether the notebook may have it."""
+    value = None
+    if "google.colab" in sys.modules:  # Colab's kernel is made of it
+        with contextlib.suppress(Exception):  # there is none of that name, or the notebook may not have it
+            from google.colab import userdata
+
+            value = userdata.get("FAL_KEY")
+    return Key(value, "Colab's secret FAL_KEY") if value else None
+
+
+@functools.cache
+def _in_keyring() -> Key | None:
+    value = None
+    with contextlib.suppress(Exception):  # not installed, without a store behind it, or locked
+        import keyring
+
+        value = keyring.get_password(_SERVICE, _NAME)
+    return Key(value, "the keyring") if value else None
+
+
+def look_in_colab() -> None:
+    """Ask Colab for the key now: it answers only to the thread that the user's code runs on."""
+    _in_colab()
+
+
+_typed: Key | None = None
+
+
+def connect(ask: Callable[[str], str], confirm: Callable[[str], str], *, needs_keyring: bool = False) -> str:
+    """Have a person type the key for fal, keep it for this process, and in the keyring where they wish so.
+
+    Args:
+        ask: Asks for the key without showing what is typed.
+        confirm: Asks whether to keep it.
+        needs_keyring: Whether a key that is not kept is of no use.
+
+    Returns:
+        What became of it, as a sentence.
+
+    Raises:
+        CredentialsError: What was typed cannot be a key, or it cannot be kept and needs to be.
+    """
+    global _typed  # noqa: PLW0603 - one person types one key for this process
+    store = _keyring_store()
+    if store is None and needs_keyring:
+        raise CredentialsError(
+            "there is no keyring on this machine to keep a key in",
+            hint="pip install keyring, or set FAL_KEY, or write FAL_KEY=… into a .env file",
+        )
+    key = Key(ask("key for fal (it is not shown): "), "what was typed")
+    if store and (
+        needs_keyring or confirm("keep it in this machine's keyring? [y/N] ").strip().lower() in _YES
+    ):
+        _keep(store, key)
+        _in_keyring.cache_clear()
+        kept = "the key is kept in this machine's keyring"
+    else:
+        kept = "the key is used until this session ends"
+    _typed = key
+    return kept
+
+
+_YES = ("y", "yes")
+
+
+def _keep(store: Any, key: Key) -> None:
+    try:
+        store.set_password(_SERVICE, _NAME, key.reveal())
+    except Exception as error:  # noqa: BLE001 - whichever store it is, it fails in its own way
+        # Its own words are left out: what a foreign store says about a key may hold the key.
+        raise CredentialsError(
+            f"the keyring did not take the key ({type(error).__name__})", hint="set FAL_KEY instead"
+        ) from None
+
+
+def _keyring_store() -> Any:
+    """The system's keyring; None where there is none to write to."""
+    with contextlib.suppress(Exception):
+        import keyring
+
+        backend = keyring.get_keyring()
+        return keyring if backend.priority > 0 else None
     return None

@@ -19,6 +19,7 @@ def _clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("FAL_", "DIFY_", "NBKIT_")) and name != "NBKIT_CACHE":
             monkeypatch.delenv(name)
     monkeypatch.setenv("NBKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NBKIT_KEYS", "environment")
 
 
 @pytest.fixture

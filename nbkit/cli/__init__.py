@@ -1,4 +1,4 @@
-"""The command line: `nbkit serve`, `nbkit demo`, `nbkit models`."""
+"""The command line: `nbkit serve`, `nbkit demo`, `nbkit models`, `nbkit connect`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from nbkit import __version__
 from nbkit.errors import NbkitError
 
-SUBCOMMANDS = ("serve", "demo", "models")
+SUBCOMMANDS = ("serve", "demo", "models", "connect")
 
 
 def main(argv: list[str] | None = None) -> int:

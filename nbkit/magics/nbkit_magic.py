@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import importlib.util
 import os
 import platform
@@ -14,7 +15,7 @@ from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand  
 
 from nbkit import __version__
 from nbkit.config import cache_dir, data_dir
-from nbkit.credentials import find_fal_key
+from nbkit.credentials import connect, find_fal_key
 from nbkit.display import slot, table
 from nbkit.engines import weights
 from nbkit.errors import CredentialsError
@@ -36,7 +37,7 @@ class NbkitMagics(Magics):
     @line_magic
     def nbkit(self, line: str) -> None:
         """Tell about nbkit itself: `%nbkit help`, `%nbkit models`, `%nbkit config`, `%nbkit doctor`."""
-        word = line.strip() or "help"
+        word = " ".join(line.split()) or "help"
         command = COMMANDS.get(word)
         if command is None:
             advice = nearest(word, list(COMMANDS)) or f"known are {', '.join(COMMANDS)}"
@@ -112,6 +113,16 @@ def doctor() -> Told:
     return Told("doctor", rows, ("", "", ""))
 
 
+def connect_fal() -> Told:
+    """Ask for the key for fal, without showing it, and offer to keep it in the keyring."""
+    from IPython.core.error import StdinNotImplementedError
+
+    try:
+        return Told("key for fal", [(connect(getpass.getpass, input),)])
+    except StdinNotImplementedError:
+        raise CredentialsError("nobody can be asked for a key here", hint="set FAL_KEY instead") from None
+
+
 def _key() -> str:
     try:
         key = find_fal_key()
@@ -141,4 +152,5 @@ COMMANDS: dict[str, Callable[[], Told]] = {
     "models": models,
     "config": config,
     "doctor": doctor,
+    "connect fal": connect_fal,
 }

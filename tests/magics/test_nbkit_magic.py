@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from IPython.core.error import UsageError
+from IPython.core.error import StdinNotImplementedError, UsageError
 
+from nbkit import credentials
+from nbkit.errors import CredentialsError
 from nbkit.magics.known import ENDPOINTS, LOCAL, STAND_INS
 from nbkit.server.endpoints import own_endpoints
 
@@ -38,6 +41,29 @@ def test_keys_are_never_shown(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> 
 
     assert "from FAL_KEY" in str(shown)
     assert "topsecret" not in str(shown)
+
+
+def test_a_key_is_asked_for_and_used(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`%nbkit connect fal` asks without showing what is typed, and from then on there is a key."""
+    monkeypatch.setattr(credentials, "_typed", None)
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    monkeypatch.setattr("getpass.getpass", lambda _question: "abc:topsecret")
+    shown = shell.cell("%nbkit  connect fal")
+
+    assert "used until this session ends" in shown.outputs[0].data["text/plain"]
+    assert "from what was typed" in str(shell.cell("%nbkit config").outputs[0].data)
+    assert "topsecret" not in str([output.data for output in shown.outputs]) + shown.stdout + shown.stderr
+
+
+def test_where_nobody_can_type_it_says_so(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a notebook that runs unattended asking for a key is an error with a way out."""
+
+    def refuse(_question: str) -> str:
+        raise StdinNotImplementedError
+
+    monkeypatch.setattr("getpass.getpass", refuse)
+    with pytest.raises(CredentialsError, match="set FAL_KEY"):
+        shell.cell("%nbkit connect fal")
 
 
 def test_an_unknown_subcommand_names_the_nearest(shell: Shell) -> None:
