@@ -105,4 +105,6 @@ class Session:
             await asyncio.gather(*mute, return_exceptions=True)
         # A parent process's connections are left alone: closing them here would break them there.
         for name in [name for name in self._lines if name[0] == os.getpid()]:
-            await self._lines.pop(name).service.transport.close()
+            line = self._lines.pop(name)
+            line.uploader.close()
+            await line.service.transport.close()

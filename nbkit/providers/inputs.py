@@ -89,7 +89,13 @@ class Uploader:
             raise MediaError(f"cannot read {file.file_name}: {error.strerror}") from error
         if key not in self._known or _failed(self._known[key]):
             self._known[key] = asyncio.ensure_future(self._send(file))
+            self._known[key].add_done_callback(_failed)  # whoever waited for it may be gone
         return await asyncio.shield(self._known[key])
+
+    def close(self) -> None:
+        """Stop what is under way."""
+        for upload in self._known.values():
+            upload.cancel()
 
     async def _send(self, file: Upload) -> str:
         transport, hosts = self._service.transport, self._service.hosts
