@@ -34,7 +34,7 @@ JSON = st.recursive(
             {"type": "error", "node_id": "n", "message": "no", "error": {"status": 422, "body": {}}},
             Failed("no", 422, node="n"),
         ),
-        ({"type": "error"}, Failed("the step failed")),
+        ({"type": "error"}, Failed("it failed")),
         ({"type": "progress", "x": 1}, Unrecognised("progress")),
         (7, Unrecognised("")),
     ],
