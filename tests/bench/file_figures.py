@@ -33,6 +33,8 @@ def _transfer(place: Place, way: str, names: Sequence[str], path: str, *, full: 
         for name in names:
             with place.client(name) as child:
                 child.ask(do="jobs", seconds=0.01, count=1, at_once=1)
+                if way == "download":
+                    child.ask(do=way, path=path)  # the first one loads what looks into files
                 answer = child.ask(do=way, path=path)
             wall[name].append(answer["wall"] * 1e3)
             cpu[name].append(answer["cpu"] * 1e3)

@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
             self.reply({**token, "expires_at": "2100-01-01T00:00:00+00:00"})
         elif path.startswith("rest/"):
             self.reply({"upload_url": f"{self._home}/cdn/put", "file_url": f"{self._home}/cdn/zeros.bin"})
-        elif path == "cdn/zeros.bin":
+        elif path.startswith("cdn/zeros"):
             self._later(self._big_file())
         elif path.startswith("cdn/picture"):
             content = pictures.variant(path)
@@ -188,7 +188,10 @@ class Connection(asyncio.Protocol):
         else:
             result: dict[str, Any] = {"completed_at": job.completed_at, "seed": 1}
             if job.given.get("file"):
-                result["file"] = {"url": f"{self._home}/cdn/zeros.bin", "content_type": "application/zip"}
+                result["file"] = {
+                    "url": f"{self._home}/cdn/zeros-{name}.bin",
+                    "content_type": "application/zip",
+                }
             if job.given.get("picture"):
                 result["images"] = [
                     {"url": f"{self._home}/cdn/picture-{name}.png", "content_type": "image/png"}
