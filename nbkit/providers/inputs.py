@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from nbkit.providers.fal import FalService
 
 _DEEPEST = 60
-_CHUNK = 256 * 1024
+_CHUNK = 1024 * 1024
+_LARGE = 16 * 1024 * 1024
 _FALLBACK_TYPE = "application/octet-stream"
 
 
@@ -51,12 +52,18 @@ class Upload:
         """The bytes, piece by piece, from the start."""
         return _read(self.source)
 
-    def sha256(self) -> str:
-        """Hexadecimal hash of the bytes."""
+    def identity(self) -> str:
+        """What tells it from other files: the hash of its bytes; for a large one where it lies and when it changed.
+
+        Hashing 100 MB takes longer than sending them over a quick line.
+        """
         if isinstance(self.source, bytes):
             return hashlib.sha256(self.source).hexdigest()
-        with self.source.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        if self.size <= _LARGE:
+            with self.source.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        facts = self.source.stat()
+        return f"{facts.st_dev}-{facts.st_ino}-{facts.st_size}-{facts.st_mtime_ns}-{facts.st_ctime_ns}"
 
 
 async def _read(source: bytes | Path) -> AsyncIterator[bytes]:
@@ -70,7 +77,7 @@ async def _read(source: bytes | Path) -> AsyncIterator[bytes]:
 
 
 class Uploader:
-    """Uploads files to one service, the same bytes once."""
+    """Uploads files to one service, the same one once."""
 
     def __init__(self, service: FalService) -> None:
         self._service = service
@@ -84,7 +91,7 @@ class Uploader:
             ConnectionFailed: The service was never reached.
         """
         try:
-            key = (await asyncio.to_thread(file.sha256), file.content_type)
+            key = (await asyncio.to_thread(file.identity), file.content_type)
         except OSError as error:
             raise MediaError(f"cannot read {file.file_name}: {error.strerror}") from error
         if key not in self._known or _failed(self._known[key]):

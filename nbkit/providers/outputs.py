@@ -25,6 +25,7 @@ _MOST_FILES = 500
 _LARGEST_FILE = 2 * 1024**3
 _ATTEMPTS = 3
 _SILENCE = 60.0
+_BLOCK = 1024 * 1024
 _SVG = "image/svg+xml"
 
 
@@ -89,10 +90,29 @@ class Collector:
 
 
 async def _write(chunks: AsyncIterator[bytes], incoming: Incoming) -> None:
-    async for chunk in chunks:
+    """Write a body; of a large one, a block is hashed and written beside the network's thread while the next comes."""
+    block: list[bytes] = []
+    received = 0
+    written: asyncio.Future[None] | None = None
+    try:
+        async for chunk in chunks:
+            block.append(chunk)
+            received += len(chunk)
+            if received > _LARGEST_FILE:
+                raise MediaError(f"it is larger than {_LARGEST_FILE // 1024**3} GiB")
+            if sum(map(len, block)) >= _BLOCK:
+                if written:
+                    await written
+                written, block = asyncio.ensure_future(asyncio.to_thread(_write_all, incoming, block)), []
+    finally:
+        if written:
+            await written
+    _write_all(incoming, block)
+
+
+def _write_all(incoming: Incoming, block: list[bytes]) -> None:
+    for chunk in block:
         incoming.write(chunk)
-        if incoming.size > _LARGEST_FILE:
-            raise MediaError(f"it is larger than {_LARGEST_FILE // 1024**3} GiB")
 
 
 def _kept(media: Media, incoming: Incoming, kind: str) -> Media:

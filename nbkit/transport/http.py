@@ -172,7 +172,8 @@ class Transport:
             lower = {name.lower(): value for name, value in response.headers.items()}
             yield Opened(response.status_code, lower, _chunks(response, url))
         finally:
-            await asyncio.shield(response.aclose())
+            if not response.is_closed:  # one that was read to its end is
+                await asyncio.shield(response.aclose())
 
     async def close(self) -> None:
         """Close all connections."""
@@ -182,22 +183,16 @@ class Transport:
 
     def _client(self, url: str) -> httpx.AsyncClient:
         """The client for an address; what is on this machine is never asked for through a proxy."""
-        import httpx
-        from httpx_aiohttp import HttpxAiohttpClient
-
         from nbkit import __version__
+        from nbkit.transport import bridge
 
         near = is_loopback(url)
         if near not in self._clients:
-            self._clients[near] = HttpxAiohttpClient(
+            self._clients[near] = bridge.client(
+                at_once=_CONNECTIONS,
+                idle=_IDLE_CONNECTION,
+                user_agent=f"nbkit/{__version__}",
                 trust_env=not near,
-                headers={"user-agent": f"nbkit/{__version__}"},
-                limits=httpx.Limits(
-                    max_connections=_CONNECTIONS,
-                    max_keepalive_connections=_CONNECTIONS,
-                    keepalive_expiry=_IDLE_CONNECTION,
-                ),
-                max_redirects=5,
             )
         return self._clients[near]
 
