@@ -7,6 +7,7 @@ so that it cannot outlive the kernel however the kernel ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 import re
@@ -62,7 +63,10 @@ async def embedded_server() -> Embedded:
 def _ensure() -> Embedded:
     global _running  # noqa: PLW0603 - one server for a process
     with _lock:
-        if _running is None or _running[0] != os.getpid() or not _running[1].alive:
+        if _running and _running[0] == os.getpid() and not _running[1].alive:
+            _bury(_running[1].process)
+            _running = None
+        if _running is None or _running[0] != os.getpid():
             _running = (os.getpid(), _start())
         return _running[1]
 
@@ -77,26 +81,35 @@ def _start() -> Embedded:
         )
     token = secrets.token_urlsafe(24)
     # A file, because a pipe that nobody reads would block the server once it is full.
-    log = tempfile.TemporaryFile("w+", prefix="nbkit-server-", suffix=".log")  # noqa: SIM115 - lives with the process
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nbkit", "serve", "--port", "0", "--exit-with-parent"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        text=True,
-        env={**os.environ, "NBKIT_SERVER_KEY": token, "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
-    )
-    base_url = _address_of(process)
-    if not base_url:
+    with tempfile.TemporaryFile("w+", prefix="nbkit-server-", suffix=".log") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nbkit", "serve", "--port", "0", "--exit-with-parent"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, "NBKIT_SERVER_KEY": token, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+        if base_url := _address_of(process):
+            return Embedded(base_url, Key(token, "the embedded server"), process)
         process.kill()
+        _bury(process)
         log.seek(0)
         last = [line for line in log.read().splitlines() if line.strip()][-3:]
-        raise ServerError(
-            "the embedded server did not start" + (": " + " / ".join(last) if last else ""),
-            hint="run `nbkit serve` in a terminal to see why",
-        )
-    return Embedded(base_url, Key(token, "the embedded server"), process)
+    raise ServerError(
+        "the embedded server did not start" + (": " + " / ".join(last) if last else ""),
+        hint="run `nbkit serve` in a terminal to see why",
+    )
+
+
+def _bury(process: subprocess.Popen[str]) -> None:
+    """Close what is left of a server that ended."""
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 def _address_of(process: subprocess.Popen[str]) -> str:
