@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nbkit import webhooks
     from nbkit.client.async_client import AsyncClient
     from nbkit.client.client import Client
     from nbkit.client.run import Run, Stream
     from nbkit.errors import NbkitError
     from nbkit.model.media import Media
     from nbkit.model.result import Result
+    from nbkit.model.schema import Schema
     from nbkit.model.table import table
 
 __version__ = "0.1.0"
@@ -22,11 +24,13 @@ __all__ = [
     "NbkitError",
     "Result",
     "Run",
+    "Schema",
     "Stream",
     "__version__",
     "load_ipython_extension",
     "table",
     "unload_ipython_extension",
+    "webhooks",
 ]
 
 _HOMES = {
@@ -36,8 +40,10 @@ _HOMES = {
     "NbkitError": "nbkit.errors",
     "Result": "nbkit.model.result",
     "Run": "nbkit.client.run",
+    "Schema": "nbkit.model.schema",
     "Stream": "nbkit.client.run",
     "table": "nbkit.model.table",
+    "webhooks": "nbkit.webhooks",
 }
 
 
@@ -47,7 +53,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'nbkit' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    module = import_module(_HOMES[name])
+    return module if _HOMES[name] == f"nbkit.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

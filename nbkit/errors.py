@@ -17,6 +17,7 @@ NbkitError
 ├─ MediaError            a file cannot be read, fetched or stored
 ├─ EngineError           a local model cannot do this
 │  └─ MissingWeights     its weights are not on this machine
+├─ WebhookError          a webhook is not genuine, or cannot be read
 └─ ServerError           the embedded server did not start or went away
 
 A message says what happened and to what; `hint` says what to do about it.
@@ -205,6 +206,10 @@ class EngineError(NbkitError):
 
 class MissingWeights(EngineError):
     """The weights of a local model are not on this machine."""
+
+
+class WebhookError(NbkitError):
+    """A webhook is not from the service, too old, changed on its way, or cannot be read."""
 
 
 class ServerError(NbkitError):

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from nbkit.client.run import Run, Stream
     from nbkit.credentials import Key
     from nbkit.model.event import Event
+    from nbkit.model.price import Price
     from nbkit.model.result import Result
+    from nbkit.model.schema import Schema
     from nbkit.model.status import Status
 
 
@@ -29,6 +31,7 @@ class AsyncClient:
         key: The key; without it `FAL_KEY`, or `FAL_KEY_ID` with `FAL_KEY_SECRET`, is used for fal.
         base_url: The origin of an nbkit server to speak with instead; only a key given here goes there.
         user: Who asks, for services that want to know.
+        validate: Whether to check inputs before they are sent, where the schema of their endpoint is at hand.
     """
 
     def __init__(
@@ -38,8 +41,9 @@ class AsyncClient:
         key: str | Key | None = None,
         base_url: str | None = None,
         user: str | None = None,
+        validate: bool = True,
     ) -> None:
-        self._calls = Calls(Session(provider, key, base_url))
+        self._calls = Calls(Session(provider, key, base_url, validate=validate))
         self.user = user
 
     async def submit(
@@ -118,6 +122,14 @@ class AsyncClient:
     ) -> str:
         """As `Client.upload`."""
         return await awaiting(self._calls.upload(data, content_type, file_name))
+
+    async def schema(self, endpoint: str) -> Schema:
+        """As `Client.schema`."""
+        return await awaiting(self._calls.schema(endpoint))
+
+    async def price(self, endpoint: str) -> Price | None:
+        """As `Client.price`."""
+        return await awaiting(self._calls.price(endpoint))
 
     async def close(self) -> None:
         """As `Client.close`."""

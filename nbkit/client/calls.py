@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from nbkit.client.session import Session
+    from nbkit.model.price import Price
+    from nbkit.model.schema import Schema
     from nbkit.model.status import Status
     from nbkit.providers.fal import FalService, Reply
 
@@ -82,6 +84,16 @@ class Calls:
             )
         line = await self.session.line(None)
         return await line.uploader.upload(file)
+
+    async def schema(self, endpoint: str) -> Schema:
+        """Ask what an endpoint takes and gives."""
+        app = Endpoint.parse(endpoint)
+        return await (await self.session.line(app)).schemas.get(app)
+
+    async def price(self, endpoint: str) -> Price | None:
+        """Ask what a unit of an endpoint's work costs."""
+        app = Endpoint.parse(endpoint)
+        return await (await self.session.line(app)).prices.get(app)
 
     async def _ticket(self, endpoint: str, request_id: str) -> tuple[FalService, Ticket]:
         app = Endpoint.parse(endpoint)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from nbkit.client.run import Run, Stream
     from nbkit.credentials import Key
     from nbkit.model.event import Event
+    from nbkit.model.price import Price
     from nbkit.model.result import Result
+    from nbkit.model.schema import Schema
     from nbkit.model.status import Status
 
 
@@ -31,6 +33,7 @@ class Client:
         key: The key; without it `FAL_KEY`, or `FAL_KEY_ID` with `FAL_KEY_SECRET`, is used for fal.
         base_url: The origin of an nbkit server to speak with instead; only a key given here goes there.
         user: Who asks, for services that want to know.
+        validate: Whether to check inputs before they are sent, where the schema of their endpoint is at hand.
     """
 
     def __init__(
@@ -40,8 +43,9 @@ class Client:
         key: str | Key | None = None,
         base_url: str | None = None,
         user: str | None = None,
+        validate: bool = True,
     ) -> None:
-        self._calls = Calls(Session(provider, key, base_url))
+        self._calls = Calls(Session(provider, key, base_url, validate=validate))
         self.user = user
 
     def submit(
@@ -188,6 +192,28 @@ class Client:
             ServiceError: The service does not take it.
         """
         return wait(self._calls.upload(data, content_type, file_name))
+
+    def schema(self, endpoint: str) -> Schema:
+        """Ask what an endpoint takes and gives. The answer is kept for a day, and for when the service is away.
+
+        From then on inputs for the endpoint are checked before they are sent.
+
+        Raises:
+            ServiceError: The service does not know the endpoint.
+            ConnectionFailed: The service was never reached, and it was not asked before.
+        """
+        return wait(self._calls.schema(endpoint))
+
+    def price(self, endpoint: str) -> Price | None:
+        """Ask what a unit of an endpoint's work costs; None where the service has no price for it.
+
+        From then on `result.cost` is known for the endpoint, where the service says how many units it bills.
+
+        Raises:
+            ServiceError: The service refused to tell; it needs a key.
+            ConnectionFailed: The service was never reached.
+        """
+        return wait(self._calls.price(endpoint))
 
     def close(self) -> None:
         """Cancel what is under way and close all connections."""

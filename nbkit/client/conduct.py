@@ -8,6 +8,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from nbkit.client.checked import check_input
 from nbkit.errors import (
     NbkitError,
     RunCancelled,
@@ -17,7 +18,7 @@ from nbkit.errors import (
     ServiceError,
     StreamBroken,
 )
-from nbkit.model.event import Event, Failed, Output, StepFinished
+from nbkit.model.event import Event, Failed, Log, Output, StepFinished
 from nbkit.model.result import Result
 from nbkit.providers.fal import Reply, end_event
 from nbkit.wire.fal.queue import StatusReader, Ticket
@@ -106,6 +107,7 @@ class Conductor:
                 seconds=run.seconds,
                 metrics=reply.metrics,
                 billable_units=reply.billable_units,
+                cost=self.line.prices.cost(self.endpoint, reply.billable_units),
                 stand_in=run.stand_in,
             )
             if not (run.events and getattr(run.events[-1], "final", False)):
@@ -183,6 +185,9 @@ class Conductor:
         return Reply(last.data, about["request_id"], stand_in=about["stand_in"])
 
     async def _prepare(self, draft: Draft) -> dict[str, Any]:
+        if self._session.validates:
+            for doubt in await check_input(self.line, self.endpoint, draft.data):
+                self.run._publish(Log(doubt, level="WARNING"))  # noqa: SLF001
         sent = await draft.sent(self.line.uploader, self.line.service.hosts.serves)
         self.run._input = sent  # noqa: SLF001
         return sent

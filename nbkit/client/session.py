@@ -7,16 +7,21 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbkit.config import data_dir
-from nbkit.credentials import Key, find_fal_key
+from nbkit.config import cache_dir, data_dir
+from nbkit.credentials import WAYS_TO_GIVE_A_KEY, Key, find_fal_key, look_in_colab
 from nbkit.errors import ConfigError, CredentialsError, InputError
 from nbkit.history.files import FileStore
 from nbkit.providers.embedded import embedded_server
 from nbkit.providers.fal import FalService
 from nbkit.providers.inputs import Uploader
 from nbkit.providers.outputs import Collector
+from nbkit.providers.prices import Prices
+from nbkit.providers.schema_cache import SchemaCache
+from nbkit.providers.schemas import Schemas
 from nbkit.transport.loop import at_exit
 from nbkit.wire.fal.addresses import Hosts
+from nbkit.wire.fal.openapi import is_fal
+from nbkit.wire.fal.pricing import PLATFORM
 
 if TYPE_CHECKING:
     from nbkit.client.run import Run
@@ -34,32 +39,53 @@ class Line:
         service: The conversation.
         uploader: Input files.
         collector: Output files.
+        schemas: What its endpoints take and give.
+        prices: What they cost.
     """
 
     service: FalService
     uploader: Uploader
     collector: Collector
+    schemas: Schemas
+    prices: Prices
 
     @classmethod
-    def to(cls, hosts: Hosts, key: Key | None, unknown_hint: str) -> Line:
+    def to(cls, hosts: Hosts, key: Key | None, unknown_hint: str, *, is_embedded: bool = False) -> Line:
         """A line to the service at some addresses."""
         service = FalService(hosts, key, unknown_hint=unknown_hint)
         store = FileStore(data_dir() / "files")
-        return cls(service, Uploader(service), Collector(service.transport, store))
+        # The embedded server is always there, and its address is another every time.
+        cache = None if is_embedded else SchemaCache(cache_dir() / "schemas")
+        return cls(
+            service,
+            Uploader(service),
+            Collector(service.transport, store),
+            Schemas(service.transport, hosts, cache),
+            Prices(service.transport, PLATFORM if is_fal(hosts) else None),
+        )
 
 
 class Session:
-    """Chooses who answers an endpoint, and keeps the connections to them."""
+    """Chooses who answers an endpoint, and keeps the connections to them.
 
-    def __init__(self, provider: str, key: str | Key | None, base_url: str | None) -> None:
+    Attributes:
+        validates: Whether inputs are checked before they are sent, where their schema is at hand.
+    """
+
+    def __init__(
+        self, provider: str, key: str | Key | None, base_url: str | None, *, validate: bool = True
+    ) -> None:
         if provider not in PROVIDERS:
             raise ConfigError(f"provider {provider!r} is not known", hint=f"one of {', '.join(PROVIDERS)}")
+        self.validates = validate
         self._provider = provider
         self._key = find_fal_key(key, {}) if key is not None else None
         self._fixed = Hosts.of_origin(base_url) if base_url else None
         self._lines: dict[tuple[int, Hosts, Key | None], Line] = {}
         self.runs: dict[asyncio.Task[Any], Run] = {}
         self.tasks: set[asyncio.Task[None]] = set()
+        if provider != "local" and not base_url and key is None:
+            look_in_colab()
         at_exit(self.close)
 
     async def line(self, endpoint: Endpoint | None) -> Line:
@@ -72,7 +98,7 @@ class Session:
         hosts, key, unknown_hint = await self._address(endpoint)
         name = (os.getpid(), hosts, key)  # a child process shares no connections with its parent
         if name not in self._lines:
-            self._lines[name] = Line.to(hosts, key, unknown_hint)
+            self._lines[name] = Line.to(hosts, key, unknown_hint, is_embedded=bool(unknown_hint))
         return self._lines[name]
 
     async def _address(self, endpoint: Endpoint | None) -> tuple[Hosts, Key | None, str]:
@@ -82,9 +108,10 @@ class Session:
         wanted = endpoint.provider if endpoint else "fal"
         if wanted == "dify":
             raise InputError(f"{endpoint} cannot be called yet: nbkit does not speak with Dify so far")
-        key = self._key or find_fal_key()
+        # A keyring may take its time, and must not hold up other runs.
+        key = self._key or (await asyncio.to_thread(find_fal_key) if self._provider != "local" else None)
         if self._provider == "fal" and key is None:
-            raise CredentialsError("there is no key for fal", hint="set FAL_KEY, or pass key=…")
+            raise CredentialsError("there is no key for fal", hint=WAYS_TO_GIVE_A_KEY)
         if self._provider != "local" and wanted == "fal" and key:
             return Hosts.of_fal(os.environ), key, ""
         if self._provider == "fal":

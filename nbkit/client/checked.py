@@ -1,0 +1,38 @@
+"""Looks at an input before it is sent or billed, where the schema of its endpoint is at hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbkit.errors import InputError
+from nbkit.model.checking import check
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbkit.client.session import Line
+    from nbkit.model.endpoint import Endpoint
+
+_SWITCH = "if the schema is wrong or old, send it all the same with Client(validate=False)"
+_MOST_TOLD = 5
+
+
+async def check_input(line: Line, endpoint: Endpoint, given: Mapping[str, Any]) -> list[str]:
+    """Check an input against the schema of its endpoint, without waiting for a service elsewhere.
+
+    Returns:
+        What the service may ignore, in sentences.
+
+    Raises:
+        InputError: The service would refuse it, or ignore a name that looks misspelt and bill the call.
+    """
+    try:
+        schema = await line.schemas.known(endpoint)
+        problems = check(given, schema.input, str(endpoint)) if schema else []
+    except Exception:  # noqa: BLE001 - whatever a schema says, it must not break a call that may be right
+        return []
+    certain = [problem for problem in problems if problem.is_certain]
+    if certain:
+        message = "\n  ".join(problem.message for problem in certain[:_MOST_TOLD])
+        raise InputError(message, field=certain[0].field, hint=_SWITCH)
+    return [f"{problem.message}; the service may ignore it" for problem in problems]
