@@ -14,10 +14,8 @@ FLUX = Endpoint.parse("fal-ai/flux/dev")
 
 def test_fals_hosts() -> None:
     """Without settings, fal's own hosts are meant."""
-    assert (
-        Hosts("https://fal.run", "https://queue.fal.run", "https://rest.fal.ai", "https://v3.fal.media")
-        == FAL
-    )
+    hosts = ("https://fal.run", "https://queue.fal.run", "https://rest.fal.ai", "https://v3.fal.media")
+    assert (FAL.run, FAL.queue, FAL.rest, FAL.cdn) == hosts
 
 
 def test_hosts_from_the_environment() -> None:
