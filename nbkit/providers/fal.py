@@ -81,7 +81,8 @@ class FalService:
         self._key = key
         self._unknown_hint = unknown_hint
         self.transport = Transport(
-            lambda url: f"Key {key.reveal()}" if key and hosts.may_have_key(url) else None
+            lambda url: f"Key {key.reveal()}" if key and hosts.may_have_key(url) else None,
+            dict(hosts.backups),
         )
 
     async def submit(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import time
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from nbkit.errors import ConnectionFailed, RequestLost
-from nbkit.model.address import is_loopback, origin, shown
+from nbkit.model.address import is_loopback, origin
+from nbkit.transport.failures import refusal, told_clearly
 from nbkit.transport.retry import Failure, delay_before_retry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 
     import httpx
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _IDLE_CONNECTION = 3.0
 _CONNECTIONS = 1000
 _BIG_ANSWER = 512 * 1024 * 1024
+_CONNECT_WITHIN, _CONNECT_WITHIN_WITH_BACKUP = 10.0, 5.0
+_AVOIDED_FOR = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,18 @@ class Transport:
 
     Args:
         authorization: Gives the `Authorization` value for an address, or None where no key may go.
+        backups: Origin → another origin of the same service. Where no connection to one can be made, the other is
+            tried: nothing has been sent by then, so nothing can be started twice.
     """
 
-    def __init__(self, authorization: Callable[[str], str | None] = lambda _url: None) -> None:
+    def __init__(
+        self,
+        authorization: Callable[[str], str | None] = lambda _url: None,
+        backups: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._authorization = authorization
+        self._others = {**backups, **{other: one for one, other in backups.items()}}
+        self._avoided: dict[str, float] = {}
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
     async def send(
@@ -129,7 +141,7 @@ class Transport:
                 if delay is None or attempt == attempts:
                     raise
             else:
-                delay = delay_before_retry(attempt, _refusal(answer), may_bill=may_bill)
+                delay = delay_before_retry(attempt, refusal(answer.status, answer.headers), may_bill=may_bill)
                 if answer.status < 400 or delay is None or attempt == attempts:  # noqa: PLR2004
                     return answer
             await _pause(delay, unwanted)
@@ -156,17 +168,29 @@ class Transport:
         """
         import httpx
 
-        sent = dict(headers or {})
-        if with_key and (authorization := self._authorization(url)):
-            sent["authorization"] = authorization
-        timeout = httpx.Timeout(read_timeout, connect=10.0, pool=20.0)
-        client = self._client(url)
-        with _told_clearly(url):
-            body = content() if callable(content) else content
-            request = client.build_request(
-                method, url, json=json, content=body, headers=sent, timeout=timeout
-            )
-            response = await client.send(request, stream=True, follow_redirects=follow_redirects)
+        first, *others = self._places(url)
+        within = _CONNECT_WITHIN_WITH_BACKUP if others else _CONNECT_WITHIN
+        timeout = httpx.Timeout(read_timeout, connect=within, pool=20.0)
+
+        async def begin(place: str) -> httpx.Response:
+            sent = dict(headers or {})
+            if with_key and (authorization := self._authorization(place)):
+                sent["authorization"] = authorization
+            client = self._client(place)
+            with told_clearly(place):
+                async with _patience(content, read_timeout) as body:
+                    request = client.build_request(
+                        method, place, json=json, content=body, headers=sent, timeout=timeout
+                    )
+                    return await client.send(request, stream=True, follow_redirects=follow_redirects)
+
+        try:
+            response = await begin(first)
+        except ConnectionFailed:
+            if not others:
+                raise
+            self._avoided[origin(first)] = time.monotonic() + _AVOIDED_FOR
+            response = await begin(*others)
         # What goes wrong with whoever reads, a full disk say, is not the network's fault and passes as it is.
         try:
             lower = {name.lower(): value for name, value in response.headers.items()}
@@ -174,6 +198,15 @@ class Transport:
         finally:
             if not response.is_closed:  # one that was read to its end is
                 await asyncio.shield(response.aclose())
+
+    def _places(self, url: str) -> list[str]:
+        """An address, and the same on the other origin of its service, in the order to try them."""
+        here = origin(url)
+        if here not in self._others:
+            return [url]
+        other = urlsplit(self._others[here])
+        places = [url, urlunsplit(urlsplit(url)._replace(scheme=other.scheme, netloc=other.netloc))]
+        return places[::-1] if self._avoided.get(here, 0.0) > time.monotonic() else places
 
     async def close(self) -> None:
         """Close all connections."""
@@ -206,96 +239,28 @@ async def _pause(seconds: float, unwanted: asyncio.Event | None) -> None:
         raise asyncio.CancelledError
 
 
+@contextlib.asynccontextmanager
+async def _patience(
+    content: bytes | Body | None, silence: float | None
+) -> AsyncIterator[bytes | AsyncIterable[bytes] | None]:
+    """A body to send. One that comes in pieces may stand still only so long: aiohttp itself waits for ever."""
+    if not callable(content):
+        yield content
+        return
+    pieces, loop = content(), asyncio.get_running_loop()
+    async with asyncio.timeout(silence) as limit:
+
+        async def watched() -> AsyncIterator[bytes]:
+            async for piece in pieces:
+                yield piece
+                if silence is not None:
+                    with contextlib.suppress(RuntimeError):  # the answer came before the body's end
+                        limit.reschedule(loop.time() + silence)
+
+        yield watched()
+
+
 async def _chunks(response: httpx.Response, url: str) -> AsyncIterator[bytes]:
-    with _told_clearly(url):
+    with told_clearly(url):
         async for chunk in response.aiter_bytes():
             yield chunk
-
-
-@contextlib.contextmanager
-def _told_clearly(url: str) -> Iterator[None]:
-    import aiohttp
-    import httpx
-
-    try:
-        yield
-    except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
-        reason = _reason(error)
-        if _never_arrived(error):
-            raise ConnectionFailed(
-                f"cannot reach {shown(url)}: {reason}",
-                address=origin(url),
-                hint="is it running, and is the address right?",
-            ) from error
-        raise RequestLost(f"no answer from {shown(url)}: {reason}") from error
-
-
-def _never_arrived(error: BaseException) -> bool:
-    """Whether the request certainly did not reach the service.
-
-    Judged by aiohttp's own exception: the bridge to httpx calls a connection that broke after the request was read
-    a `ConnectTimeout`, and believing it would send a paid request twice.
-    """
-    import aiohttp
-    import httpx
-
-    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
-        return True
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
-            return True
-        if isinstance(cause, aiohttp.ClientHttpProxyError):  # raised for refused tunnels only
-            return True
-        if isinstance(cause, aiohttp.ClientError):
-            return isinstance(cause, aiohttp.InvalidURL)
-        cause = cause.__cause__
-    return False
-
-
-def _reason(error: BaseException) -> str:
-    import aiohttp
-    import httpx
-
-    cause = error.__cause__ or error
-    if isinstance(cause, (aiohttp.ServerTimeoutError, TimeoutError, httpx.TimeoutException)):
-        return "it did not answer in time"
-    if isinstance(cause, aiohttp.ClientConnectorDNSError):
-        return "no such host"
-    if isinstance(cause, aiohttp.ClientConnectorError):
-        return _system_reason(cause.os_error)
-    return str(cause) or type(cause).__name__
-
-
-def _system_reason(error: OSError) -> str:
-    """The system's words; asyncio puts its own into the place where they belong."""
-    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
-
-
-def _refusal(answer: Answer) -> Failure:
-    headers = answer.headers
-    return Failure(
-        "refused",
-        answer.status,
-        retry_after=_seconds(headers.get("retry-after")),
-        from_service="x-fal-request-id" in headers,
-        not_started=answer.status == 503 and headers.get("x-fal-needs-retry") == "1",  # noqa: PLR2004
-        user_timeout="x-fal-request-timeout-type" in headers,
-    )
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """`Retry-After` as seconds from now; it may be a number or a date (RFC 9110, 10.2.3)."""
-    if not retry_after:
-        return None
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        date = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    from datetime import UTC, datetime
-
-    return max(0.0, (date - datetime.now(date.tzinfo or UTC)).total_seconds())

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from nbkit.model.endpoint import Endpoint
 
 _FAL_DOMAINS = (".fal.ai", ".fal.run", ".falrun.com")
+# fal docs, "Inference API": the second of each pair answers as the first does.
+_FAL_BACKUPS = (
+    ("https://fal.run", "https://falrun.com"),
+    ("https://queue.fal.run", "https://queue.falrun.com"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +35,23 @@ class Hosts:
         queue: The queue.
         rest: Storage and tokens.
         cdn: Files.
+        backups: Pairs of an origin and the one to try where it cannot be reached.
     """
 
     run: str
     queue: str
     rest: str
     cdn: str
+    backups: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of_fal(cls, environ: Mapping[str, str]) -> Hosts:
         """The hosts of fal; `FAL_RUN_HOST` and `FAL_QUEUE_RUN_HOST` replace two, as in fal's own client."""
         run = environ.get("FAL_RUN_HOST") or "fal.run"
         queue = environ.get("FAL_QUEUE_RUN_HOST") or f"queue.{run}"
-        return cls(f"https://{run}", f"https://{queue}", "https://rest.fal.ai", "https://v3.fal.media")
+        return cls(
+            f"https://{run}", f"https://{queue}", "https://rest.fal.ai", "https://v3.fal.media", _FAL_BACKUPS
+        )
 
     @classmethod
     def of_origin(cls, base_url: str) -> Hosts:
@@ -61,12 +70,13 @@ class Hosts:
         if parts.query or parts.fragment:
             raise ConfigError("base_url has a ? or # in it", hint="write http://127.0.0.1:8188")
         home = base_url.rstrip("/")
-        return cls(*(f"{home}/{name}" for name in ("run", "queue", "rest", "cdn")))
+        return cls(f"{home}/run", f"{home}/queue", f"{home}/rest", f"{home}/cdn")
 
     @property
     def origins(self) -> frozenset[str]:
-        """Scheme, host and port of each."""
-        return frozenset(origin(url) for url in (self.run, self.queue, self.rest, self.cdn))
+        """Scheme, host and port of each, and of those that stand in for them."""
+        own = frozenset(origin(url) for url in (self.run, self.queue, self.rest, self.cdn))
+        return own | {backup for home, backup in self.backups if home in own}
 
     def may_have_key(self, url: str) -> bool:
         """Whether the key may travel to an address: to these hosts; from fal's also to fal's others."""
