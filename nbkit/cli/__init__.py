@@ -1,4 +1,4 @@
-"""The command line: `nbkit serve`, `nbkit demo`, `nbkit models`, `nbkit connect`."""
+"""The command line: `nbkit serve`, `nbkit demo`, `nbkit models`, `nbkit connect`, `nbkit webhooks`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from nbkit import __version__
 from nbkit.errors import NbkitError
 
-SUBCOMMANDS = ("serve", "demo", "models", "connect")
+SUBCOMMANDS = ("serve", "demo", "models", "connect", "webhooks")
 
 
 def main(argv: list[str] | None = None) -> int:
