@@ -150,15 +150,26 @@ def verify(
     return read_webhook(body)
 
 
-def _is_signed(message: bytes, signature: Signature, keys: list[bytes]) -> bool:
+def require_cryptography() -> None:
+    """Make sure that signatures can be verified here.
+
+    Raises:
+        ConfigError: The extra `webhooks` is not installed.
+    """
     try:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        import cryptography.hazmat.primitives.asymmetric.ed25519  # noqa: F401
     except ImportError as error:
         raise ConfigError(
             "verifying webhooks needs the package cryptography",
             hint="pip install 'nbkit-media[webhooks]'",
         ) from error
+
+
+def _is_signed(message: bytes, signature: Signature, keys: list[bytes]) -> bool:
+    require_cryptography()
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     for key in keys:
         try:
             Ed25519PublicKey.from_public_bytes(key).verify(signature.value, message)

@@ -52,8 +52,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> int:
     """Listen until interrupted; gives the exit code."""
     try:
-        import cryptography  # noqa: F401 - told now, not at the first webhook
-
         from nbkit.server.host import AppServer, address_of, bind
         from nbkit.server.webhook_listener import Listener, listener_app
     except ModuleNotFoundError as error:
@@ -61,8 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"receiving webhooks needs the package {error.name}",
             hint="pip install 'nbkit-media[local,webhooks]'",
         ) from error
-    from nbkit.webhooks import KeySet
+    from nbkit.webhooks import KeySet, require_cryptography
 
+    require_cryptography()  # told now, not at the first webhook
     if not origin(arguments.jwks_url).startswith(("http://", "https://")):
         raise ConfigError(f"--jwks-url {arguments.jwks_url[:100]!r} is not an address")
     path = "/" + arguments.path.strip("/")

@@ -60,7 +60,7 @@ def test_a_key_set_gives_its_ed25519_keys() -> None:
     """Keys are written without padding and read with or without it; others are passed over."""
     key = bytes(range(32))
     written = jwks(key)
-    padded = {**written["keys"][0], "x": base64.urlsafe_b64encode(key).decode()}
+    padded: dict[str, Any] = {**written["keys"][0], "x": base64.urlsafe_b64encode(key).decode()}
     others = [
         {"kty": "RSA"},
         {**padded, "crv": "X25519"},
