@@ -90,8 +90,8 @@ def _make(source: Path | io.BytesIO, longest: int, content_type: str, limit: int
     try:
         with _open(source) as picture:
             full = picture.size
-            # Decodes JPEG at a fraction of its size and averages whole blocks before it resamples.
-            picture.thumbnail((longest, longest), reducing_gap=2.0)
+            # Decodes JPEG at a fraction of its size, and averages whole blocks before it resamples what is left.
+            picture.thumbnail((longest, longest), reducing_gap=1.0)
             small = _plain(ImageOps.exif_transpose(picture), alpha=content_type == "image/webp")
             if small.size[0] < small.size[1] and full[0] > full[1]:
                 full = (full[1], full[0])
@@ -149,5 +149,6 @@ def _encode(picture: PILImage, content_type: str, quality: int) -> bytes:
     if content_type == "image/jpeg":
         picture.save(buffer, "JPEG", quality=quality)
     else:
-        picture.save(buffer, "WEBP", quality=quality, method=4)
+        # The quickest method: a quarter of the default's time for a fifth more bytes.
+        picture.save(buffer, "WEBP", quality=quality, method=0)
     return buffer.getvalue()
