@@ -61,7 +61,7 @@ def test_a_key_set_gives_its_ed25519_keys() -> None:
     key = bytes(range(32))
     written = jwks(key)
     padded: dict[str, Any] = {**written["keys"][0], "x": base64.urlsafe_b64encode(key).decode()}
-    others = [
+    others: list[Any] = [
         {"kty": "RSA"},
         {**padded, "crv": "X25519"},
         {**padded, "x": "AAA"},
