@@ -38,6 +38,18 @@ def add_parser(subparsers: Any) -> None:
         metavar="NAME",
         help="answer to this name besides loopback's",
     )
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let pages of this origin call from a browser without a key, besides those of this machine",
+    )
+    parser.add_argument(
+        "--nickname",
+        metavar="NAME",
+        help="whose the saved workflows are: workflows/NAME/… (default: local)",
+    )
     # How a notebook's kernel starts it: with a pipe that ends with the kernel, however that ends.
     parser.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
@@ -58,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
         "key": options.key or os.environ.get(KEY_VARIABLE),
         "workers": options.workers,
         "allowed_hosts": tuple(options.allow_host),
+        "allowed_origins": tuple(options.allow_origin),
+        "nickname": options.nickname,
     }
     try:
         settings = Settings(**{name: value for name, value in chosen.items() if value is not None})

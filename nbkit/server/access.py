@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from nbkit.server.service import Service
 
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
-_OPEN_PATHS = ("/health",)
+_KEY_SETS = ("/.well-known/jwks.json", "/rest/.well-known/jwks.json")  # public by their nature
+_OPEN_PATHS = ("/health", *_KEY_SETS)
 _SIGNED = re.compile(r"/cdn/(files|uploads)/[0-9a-f]{32}/")
-_EXPOSED = "*, x-fal-request-id, x-fal-error-type, x-fal-request-timeout-type, x-nbkit-stand-in"
-_METHODS = "GET, HEAD, POST, PUT, OPTIONS"
+_EXPOSED = (  # named one by one, because `*` is no joker where credentials are sent
+    "*, etag, x-fal-request-id, x-fal-error-type, x-fal-request-timeout-type, x-fal-billable-units, "
+    "x-fal-needs-retry, x-nbkit-stand-in"
+)
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
 class Access:
@@ -41,6 +45,7 @@ class Access:
         self._service = service
         self._check_host = service.settings.on_loopback
         self._hosts = frozenset(service.settings.allowed_hosts)
+        self._origins = frozenset(service.settings.allowed_origins)
         self._key = service.settings.key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,8 +75,9 @@ class Access:
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes], origin: str) -> Response | None:
         host = headers.get(b"host", b"")
-        if not _HOST.fullmatch(host):
-            return _sentence(400, "The Host header is missing or not a host name.")
+        names = [name for name, _ in scope["headers"]]
+        if names.count(b"host") > 1 or names.count(b"origin") > 1 or not _HOST.fullmatch(host):
+            return _sentence(400, "The Host header is missing or not a host name, or it is not the only one.")
         if self._check_host and not _is_ours(host, self._hosts):
             name = host.decode()
             return _sentence(
@@ -79,9 +85,10 @@ class Access:
                 f"This server listens on loopback and answers to names of this machine only, not to {name!r}. "
                 f"Use http://127.0.0.1, or start it with --allow-host {name}.",
             )
-        if origin and not self._key and not is_loopback(origin):
+        if origin and not self._key and not is_loopback(origin) and origin not in self._origins:
             return _sentence(
-                403, f"Pages of {origin[:100]!r} may not call this server; start it with --key to let them."
+                403,
+                f"Pages of {origin[:100]!r} may not call this server; start it with --key, or with --allow-origin.",
             )
         if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             return Response(status_code=204, headers=_preflight(headers))
@@ -113,7 +120,10 @@ def _is_ours(host: bytes, allowed: frozenset[str]) -> bool:
 
 def _preflight(headers: dict[bytes, bytes]) -> dict[str, str]:
     asked = headers.get(b"access-control-request-headers", b"").decode("latin-1")
+    # Browsers ask for this before a page of the internet may call a machine of one's own.
+    near = b"access-control-request-private-network" in headers
     return {
+        **({"access-control-allow-private-network": "true"} if near else {}),
         "access-control-allow-methods": _METHODS,
         "access-control-allow-headers": asked,
         "access-control-max-age": "600",

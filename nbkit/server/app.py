@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import uuid
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -9,16 +11,17 @@ from typing import TYPE_CHECKING, Any, cast
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 import nbkit
 from nbkit.errors import InputError
-from nbkit.server import openapi, queue_routes, run_routes, storage_routes
+from nbkit.server import openapi, proxy, queue_routes, run_routes, storage_routes, workflow_routes
 from nbkit.server.access import Access
 from nbkit.server.catalogue import UnknownEndpoint
 from nbkit.server.dispatcher import QueueFull
 from nbkit.server.endpoints import own_endpoints
-from nbkit.server.replies import BadRequest, reply
+from nbkit.server.replies import BadRequest, reply, service_of
 from nbkit.server.service import Service
 from nbkit.wire.fal.answers import REQUEST_ID_HEADER
 
@@ -29,8 +32,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from nbkit.server.catalogue import Catalogue
+    from nbkit.server.files import FileStore
     from nbkit.server.settings import Settings
 
+_SWEEP_SECONDS = 600.0
 _FILE = "{signature}/{file_id}/{name}"
 
 
@@ -46,10 +51,14 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         service.files.drop_stale()
+        service.saved.load()
         service.dispatcher.open()
+        sweeping = asyncio.create_task(_sweep(service.files))
         try:
             yield
         finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
             await service.close()
 
     app = Starlette(
@@ -62,6 +71,7 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
             QueueFull: _sentence(429),
             InputError: _sentence(422),
             HTTPException: _http,
+            ClientDisconnect: _left,
             Exception: _unforeseen,
         },
     )
@@ -94,14 +104,39 @@ def _routes() -> list[Route]:
         Route(f"{storage}/auth/token", storage_routes.token, methods=["POST"]),
         Route(f"{storage}/upload/initiate", storage_routes.initiate, methods=["POST"]),
         Route(f"{storage}/upload/initiate-multipart", storage_routes.initiate, methods=["POST"]),
+        Route("/rest/workflows", workflow_routes.workflows, methods=["GET", "POST"]),
+        Route("/rest/workflows/", workflow_routes.workflows, methods=["GET", "POST"]),
+        Route("/rest/workflows/{user}/{name}", workflow_routes.workflow, methods=["GET", "PATCH", "DELETE"]),
+        Route("/rest/.well-known/jwks.json", _key_set),
+        Route("/.well-known/jwks.json", _key_set),
+        Route(proxy.PATH, proxy.Proxy()),
         Route("/openapi.json", openapi.openapi),
         Route("/api/openapi/queue/openapi.json", openapi.openapi),
         Route("/api/v1/models", openapi.models),
+        Route("/api/v1/models/pricing", openapi.pricing),
     ]
 
 
 async def _health(_request: Request) -> Response:
     return reply({"status": "ok", "version": nbkit.__version__})
+
+
+async def _key_set(request: Request) -> Response:
+    """Give the public key of this server's webhooks."""
+    return reply(await service_of(request).webhooks.key_set())
+
+
+async def _sweep(files: FileStore) -> None:
+    """Drop expired files now and then; that they cannot be fetched any more does not wait for it."""
+    while True:
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(files.drop_expired)
+        await asyncio.sleep(_SWEEP_SECONDS)
+
+
+async def _left(_request: Request, _error: Exception) -> Response:
+    """The caller went away in the middle of the body; nobody reads this."""
+    return reply({"detail": "The body broke off."}, 400)
 
 
 async def _bad_request(_request: Request, error: Exception) -> Response:

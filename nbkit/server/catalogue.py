@@ -66,6 +66,14 @@ class Catalogue:
     def __contains__(self, name: object) -> bool:
         return name in self._entries
 
+    def add(self, entry: Entry) -> None:
+        """Answer one more endpoint, or this in place of the one that has its id."""
+        self._entries[entry.id] = entry
+
+    def remove(self, name: str) -> None:
+        """Answer an endpoint no more."""
+        self._entries.pop(name, None)
+
     def find(self, name: str) -> Entry:
         """The entry of an id as it stands in an address; slashes at its ends do not matter.
 

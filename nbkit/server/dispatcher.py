@@ -207,6 +207,7 @@ class _Ticket:
             "input": self.run.input,
             "keep": list(self.entry.output.get("properties", ())),
             "previews": self.run.feed is not None,
+            "file_seconds": self.run.file_seconds,
         }
 
 

@@ -39,22 +39,30 @@ class StoredFile:
         id: 32 hexadecimal digits.
         name: What people call it; safe as the last part of an address.
         content_type: MIME type.
+        expires: From when on it is gone, in seconds since 1970; None for never.
     """
 
     id: str
     name: str
     content_type: str
+    expires: float | None = None
 
     @classmethod
-    def new(cls, name: str, content_type: str) -> StoredFile:
-        """A file to be: with a new id, its name and type made safe."""
+    def new(cls, name: str, content_type: str, seconds: float | None = None) -> StoredFile:
+        """A file to be: with a new id, its name and type made safe, to be kept for some seconds or for ever."""
         clean = re.sub(r"[^\w.\-]+", "_", name.replace("\\", "/").rpartition("/")[2]).strip("._")
         kind = content_type.strip()
         return cls(
             secrets.token_hex(16),
             clean[-_LONGEST_NAME:] or "file",
             kind if _TYPE.fullmatch(kind) else _OCTETS,
+            None if seconds is None else time.time() + seconds,
         )
+
+    @property
+    def expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires is not None and self.expires <= time.time()
 
 
 class FileStore:
@@ -70,7 +78,7 @@ class FileStore:
         self._parts = folder / "parts"
         self._files.mkdir(parents=True, exist_ok=True)
         self._parts.mkdir(parents=True, exist_ok=True)
-        self._secret = _secret(folder / "secret")
+        self._secret = kept_secret(folder / "secret")
         self.mark = f"nbkit-file:{self._sign('mark', '')}/"
 
     def path(self, file_id: str) -> Path | None:
@@ -97,6 +105,14 @@ class FileStore:
                 if path.stat().st_mtime < oldest:
                     path.unlink()
 
+    def drop_expired(self) -> None:
+        """Drop the files whose time is over."""
+        for path in self._files.glob("*.json"):
+            file = self._described(path.stem)
+            if file is not None and file.expired:
+                (self._files / file.id).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+
     def describe(self, file: StoredFile) -> None:
         """Write down what a file is called and which type it has."""
         (self._files / f"{file.id}.json").write_text(json.dumps(asdict(file)), "utf-8")
@@ -118,14 +134,8 @@ class FileStore:
 
     def promised(self, file_id: str) -> StoredFile | None:
         """What a file that has an address will be called, whether its bytes have come or not."""
-        path = self.path(file_id)
-        if path is None:
-            return None
-        try:
-            facts = json.loads(path.with_suffix(".json").read_text("utf-8"))
-            return StoredFile(file_id, str(facts["name"]), str(facts["content_type"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        file = self._described(file_id)
+        return None if file is None or file.expired else file
 
     def address(self, file: StoredFile, *, purpose: str = "get") -> str:
         """The end of a file's address: signature, id and name, as allows one purpose (`get`, `put`)."""
@@ -144,13 +154,30 @@ class FileStore:
         expires, _, signature = token.partition(".")
         return self.allows(signature, expires, purpose="token") and float(expires) > now
 
+    def _described(self, file_id: str) -> StoredFile | None:
+        path = self.path(file_id)
+        if path is None:
+            return None
+        try:
+            facts = json.loads(path.with_suffix(".json").read_text("utf-8"))
+            expires = facts.get("expires")
+            return StoredFile(
+                file_id, str(facts["name"]), str(facts["content_type"]), expires and float(expires)
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
     def _sign(self, purpose: str, subject: str) -> str:
         message = f"{purpose}:{subject}".encode()
         return hmac.new(self._secret, message, hashlib.sha256).hexdigest()[:32]
 
 
-def _secret(path: Path) -> bytes:
-    """The secret of a folder, made when it is first needed and readable by its owner alone."""
+def kept_secret(path: Path) -> bytes:
+    """The 32 bytes of a secret, made when they are first needed and readable by their owner alone.
+
+    Raises:
+        ServerError: The file has another size.
+    """
     if not path.exists():
         draft = path.with_name(f"{path.name}-{secrets.token_hex(8)}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -161,5 +188,7 @@ def _secret(path: Path) -> bytes:
         draft.unlink()
     secret = path.read_bytes()
     if len(secret) != _SECRET_BYTES:
-        raise ServerError(f"{path} is damaged", hint="delete it; addresses handed out before will not work")
+        raise ServerError(
+            f"{path} is damaged", hint="delete it; what was signed with it before will not be known"
+        )
     return secret

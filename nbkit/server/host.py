@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -89,6 +89,7 @@ class AppServer(uvicorn.Server):
             timeout_graceful_shutdown=_GRACE,
             timeout_keep_alive=_KEEP_ALIVE,
             forwarded_allow_ips=_PEERS,
+            http=_protocol(),
         )
         super().__init__(config)
         self._announce: Callable[[], None] | None = None
@@ -131,6 +132,15 @@ class AppServer(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _protocol() -> Any:
+    """How to read HTTP, as uvicorn's option takes it."""
+    try:
+        from nbkit.server.guard import Guarded
+    except ImportError:  # without httptools uvicorn reads by h11, which bounds headers itself, but no times
+        return "h11"
+    return Guarded
 
 
 def bind(host: str, port: int) -> socket.socket:

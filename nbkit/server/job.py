@@ -34,17 +34,25 @@ class Job:
     Attributes:
         endpoint: What was called.
         previews: Whether anybody watches intermediate pictures.
+        file_seconds: How long the files that it makes are kept, None for ever.
         cancelled: Set once the request is cancelled; `log` and `progress` then raise.
     """
 
     def __init__(
-        self, send: Callable[[Message], None], files: FileStore, *, endpoint: str = "", previews: bool = False
+        self,
+        send: Callable[[Message], None],
+        files: FileStore,
+        *,
+        endpoint: str = "",
+        previews: bool = False,
+        file_seconds: float | None = None,
     ) -> None:
         self._send = send
         self._files = files
         self._last_preview = 0.0
         self.endpoint = endpoint
         self.previews = previews
+        self.file_seconds = file_seconds
         self.cancelled = threading.Event()
 
     def log(self, message: str, level: str = "INFO") -> None:
@@ -104,7 +112,8 @@ class Job:
             facts: Written into the file: `Description`, `Copyright`, `Software`, …
         """
         content = _encoded(picture, kind, facts or {})
-        file = StoredFile.new(f"{name}.{'jpg' if kind == 'jpeg' else kind}", f"image/{kind}")
+        ending = "jpg" if kind == "jpeg" else kind
+        file = StoredFile.new(f"{name}.{ending}", f"image/{kind}", self.file_seconds)
         if inline:
             url = _data_uri(content, file.content_type)
         else:

@@ -11,11 +11,13 @@ from nbkit.model.endpoint import Endpoint
 from nbkit.server.replies import BadRequest, origin_of, reply, service_of
 
 if TYPE_CHECKING:
+    from starlette.datastructures import QueryParams
     from starlette.requests import Request
     from starlette.responses import Response
 
     from nbkit.server.catalogue import Entry
 
+_MOST_MODELS = 1000
 _STATUS: dict[str, Any] = {
     "type": "object",
     "title": "QueueStatus",
@@ -42,7 +44,13 @@ async def openapi(request: Request) -> Response:
 
 
 async def models(request: Request) -> Response:
-    """List the endpoints (`GET /api/v1/models`)."""
+    """List the endpoints (`GET /api/v1/models`), those that the query asks for where it does."""
+    asked = request.query_params
+    found = [entry for entry in service_of(request).catalogue if _is_asked_for(entry, asked)]
+    limit, cursor = _number(asked, "limit", _MOST_MODELS, _MOST_MODELS), _number(asked, "cursor", 0, 10**9)
+    following = cursor + limit
+    expand = "openapi-3.0" in asked.get("expand", "")
+    origin = origin_of(request)
     listed = [
         {
             "endpoint_id": entry.id,
@@ -53,10 +61,38 @@ async def models(request: Request) -> Response:
                 "status": "active",
                 "stand_in": entry.stand_in or None,
             },
+            **({"openapi": describe(entry, origin)} if expand else {}),
         }
-        for entry in service_of(request).catalogue
+        for entry in found[cursor:following]
     ]
-    return reply({"models": listed, "next_cursor": None, "has_more": False})
+    more = following < len(found)
+    return reply({"models": listed, "next_cursor": str(following) if more else None, "has_more": more})
+
+
+async def pricing(_request: Request) -> Response:
+    """List prices (`GET /api/v1/models/pricing`): nothing here has one, and none is not a price of 0."""
+    return reply({"prices": [], "next_cursor": None, "has_more": False})
+
+
+def _is_asked_for(entry: Entry, asked: QueryParams) -> bool:
+    ids = {one.strip() for listed in asked.getlist("endpoint_id") for one in listed.split(",")}
+    words = asked.get("q", "").lower().split()
+    told = f"{entry.id} {entry.title} {entry.description} {entry.category}".lower()
+    return (
+        (not ids or entry.id in ids)
+        and all(word in told for word in words)
+        and asked.get("category", entry.category) == entry.category
+        and asked.get("status", "active") == "active"
+    )
+
+
+def _number(asked: QueryParams, name: str, default: int, most: int) -> int:
+    text = asked.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and int(text) <= most):
+        raise BadRequest(422, f"{name} is {text[:40]!r}; it takes a whole number up to {most}.")
+    return int(text)
 
 
 def describe(entry: Entry, origin: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from nbkit.server.replies import (
     reply_outcome,
     service_of,
 )
+from nbkit.server.wishes import wishes
 from nbkit.wire.fal.answers import (
     ALREADY_COMPLETED,
     CANCELLATION_REQUESTED,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 _ABOUT = re.compile(
     r"(?P<app>.+)/requests/(?P<id>[^/]+)(?:/(?P<verb>status|status/stream|cancel|response))?/*"
 )
-_MIN_START_TIMEOUT = 0.1  # seconds; the least that fal takes
 
 
 async def queue(request: Request) -> Response:
@@ -60,27 +60,6 @@ async def queue(request: Request) -> Response:
     return _VERBS[verb](request, run)
 
 
-def start_timeout(request: Request) -> float | None:
-    """The seconds within which a request has to start, None where its caller does not say.
-
-    Raises:
-        BadRequest: They are no number, or fewer than 0.1.
-    """
-    headers = request.headers
-    text = headers.get("x-fal-request-start-timeout") or headers.get("x-fal-request-timeout")
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not _MIN_START_TIMEOUT <= seconds < float("inf"):
-        raise BadRequest(
-            400, f"X-Fal-Request-Timeout is {text[:40]!r}; it takes seconds, at least {_MIN_START_TIMEOUT}."
-        )
-    return seconds
-
-
 async def _submit(request: Request, name: str) -> Response:
     service = service_of(request)
     given = await read_json(request)
@@ -92,9 +71,15 @@ async def _submit(request: Request, name: str) -> Response:
         }
         return reply(body, 429)
     low = request.headers.get("x-fal-queue-priority", "").lower() == "low"
-    run = service.begin(name, given, priority=LOW if low else NORMAL, start_timeout=start_timeout(request))
-    urls = RequestUrls.of(_queue_url(request), run.app, run.id)
-    return reply(submitted(run.id, urls, run.position), run=run)
+    webhook = request.query_params.get("fal_webhook", "")
+    if webhook:
+        await service.webhooks.prepare(webhook)
+    run = service.begin(name, given, priority=LOW if low else NORMAL, **wishes(request))
+    ticket = submitted(run.id, RequestUrls.of(_queue_url(request), run.app, run.id), run.position)
+    if webhook:
+        service.webhooks.follow(run, webhook, origin_of(request))
+        ticket["gateway_request_id"] = run.id
+    return reply(ticket, run=run)
 
 
 def _status(request: Request, run: Run) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from starlette.responses import Response
@@ -56,7 +57,10 @@ def origin_of(request: Request) -> str:
 def reply(body: Any, status: int = 200, *, run: Run | None = None) -> Response:
     """A JSON answer, about a run where there is one."""
     content = _ENCODER.encode(body).encode("ascii")
-    return Response(content, status, headers_about(run), media_type="application/json")
+    headers = headers_about(run)
+    if status >= HTTPStatus.BAD_REQUEST and isinstance(body, dict) and (kind := body.get("error_type")):
+        headers[ERROR_TYPE_HEADER] = kind
+    return Response(content, status, headers, media_type="application/json")
 
 
 def headers_about(run: Run | None) -> dict[str, str]:

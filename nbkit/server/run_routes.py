@@ -11,8 +11,8 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from nbkit.server.dispatcher import DIRECT
-from nbkit.server.queue_routes import start_timeout
 from nbkit.server.replies import EventStream, gone, read_json, reply_outcome, service_of
+from nbkit.server.wishes import wishes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -37,7 +37,7 @@ async def run(request: Request) -> Response:
 
 async def _call(request: Request, name: str, given: dict[str, Any]) -> Response:
     service = service_of(request)
-    begun = service.begin(name, given, priority=DIRECT, start_timeout=start_timeout(request))
+    begun = service.begin(name, given, priority=DIRECT, **wishes(request))
     ending = asyncio.ensure_future(begun.end())
     leaving = asyncio.ensure_future(gone(request.receive))
     try:
@@ -55,7 +55,7 @@ async def _call(request: Request, name: str, given: dict[str, Any]) -> Response:
 
 async def _stream(request: Request, name: str, given: dict[str, Any]) -> Response:
     service = service_of(request)
-    begun = service.begin(name, given, priority=DIRECT, start_timeout=start_timeout(request), watched=True)
+    begun = service.begin(name, given, priority=DIRECT, watched=True, **wishes(request))
     first: dict[str, Any] | None = None
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_PROMPTLY):

@@ -89,6 +89,8 @@ class Run:
         stand_in: The local model that answers, an empty string where the endpoint is nbkit's own.
         priority: 0 for what is not queued by its caller (direct calls, steps), 1 normal, 2 low.
         depth: How many workflows it is inside of.
+        file_seconds: How long the files that it makes are kept, None for ever.
+        keeps_input: Whether its input may be kept; without, it is let go as soon as nothing needs it.
         state: `IN_QUEUE`, `IN_PROGRESS` or `COMPLETED`.
         position: How many are ahead of it in the queue.
         logs: Its log entries so far.
@@ -108,6 +110,8 @@ class Run:
         priority: int = 1,
         depth: int = 0,
         watched: bool = False,
+        file_seconds: float | None = None,
+        keeps_input: bool = True,
     ) -> None:
         self.id = str(uuid.uuid4())
         self.endpoint = endpoint
@@ -116,6 +120,8 @@ class Run:
         self.stand_in = stand_in
         self.priority = priority
         self.depth = depth
+        self.file_seconds = file_seconds
+        self.keeps_input = keeps_input
         self.state = IN_QUEUE
         self.position = 0
         self.logs: list[dict[str, Any]] = []

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
 from nbkit.model.endpoint import Endpoint
-from nbkit.server.dispatcher import DIRECT, NORMAL, Dispatcher
+from nbkit.server.dispatcher import DIRECT, NORMAL, Dispatcher, QueueFull
 from nbkit.server.files import FileStore
 from nbkit.server.runs import Outcome, Run, RunStore
+from nbkit.server.saved_workflows import SavedWorkflows
 from nbkit.server.validation import problems, with_defaults
+from nbkit.server.webhooks import Webhooks
 from nbkit.server.workflow import DEEPEST, missing_inputs, run_workflow
 from nbkit.wire.fal.answers import field_error
 from nbkit.wire.fal.graph import Graph, read_graph
@@ -32,6 +34,8 @@ class Service:
         files: Its files.
         store: Its runs.
         dispatcher: Its queue and workers.
+        webhooks: Who is told when a run is over.
+        saved: The workflows that callers have saved.
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
@@ -40,6 +44,8 @@ class Service:
         self.files = FileStore(settings.data_dir)
         self.store = RunStore(settings)
         self.dispatcher = Dispatcher(settings, self.store)
+        self.webhooks = Webhooks(settings, self.files)
+        self.saved = SavedWorkflows(settings.data_dir / "workflows", settings.nickname, catalogue)
         self._workflows: dict[str, asyncio.Task[None]] = {}
 
     def begin(
@@ -51,6 +57,8 @@ class Service:
         start_timeout: float | None = None,
         depth: int = 0,
         watched: bool = False,
+        file_seconds: float | None = None,
+        keeps_input: bool = True,
     ) -> Run:
         """Take a request in.
 
@@ -61,12 +69,20 @@ class Service:
             start_timeout: Seconds within which it has to start.
             depth: How many workflows it is inside of.
             watched: Whether somebody will listen to its progress.
+            file_seconds: How long the files that it makes are kept, None for ever.
+            keeps_input: Whether its input may be kept.
 
         Raises:
             UnknownEndpoint: There is no such endpoint.
             QueueFull: Too many wait already.
         """
-        facts: dict[str, Any] = {"priority": priority, "depth": depth, "watched": watched}
+        facts: dict[str, Any] = {
+            "priority": priority,
+            "depth": depth,
+            "watched": watched,
+            "file_seconds": file_seconds,
+            "keeps_input": keeps_input,
+        }
         if name.strip("/") == AD_HOC:
             run = Run(endpoint=AD_HOC, app=AD_HOC, given=given, **facts)
             self._begin_ad_hoc(run)
@@ -88,9 +104,16 @@ class Service:
         """
         return AD_HOC if name.strip("/") == AD_HOC else Endpoint.parse(self.catalogue.find(name).id).app
 
-    def begin_step(self, app: str, given: Any, *, depth: int) -> Run:
-        """Begin the run of a workflow's step."""
-        return self.begin(app, given, priority=DIRECT, depth=depth)
+    def begin_step(self, workflow: Run, app: str, given: Any) -> Run:
+        """Begin the run of a workflow's step, which is to be kept as the workflow is."""
+        return self.begin(
+            app,
+            given,
+            priority=DIRECT,
+            depth=workflow.depth + 1,
+            file_seconds=workflow.file_seconds,
+            keeps_input=workflow.keeps_input,
+        )
 
     def cancel(self, run: Run) -> bool:
         """Cancel a run that is not over; tells whether it was still waiting."""
@@ -101,6 +124,7 @@ class Service:
 
     async def close(self) -> None:
         """End every run and every worker."""
+        await self.webhooks.close()
         for task in self._workflows.values():
             task.cancel()
         await asyncio.gather(*self._workflows.values(), return_exceptions=True)
@@ -132,6 +156,9 @@ class Service:
         detail = detail or missing_inputs(graph, run.input)
         if run.depth > DEEPEST:
             detail = [field_error(f"workflows are nested more than {DEEPEST} deep", "value_error")]
+        if len(self._workflows) >= self.settings.max_queued:
+            # Workflows may call workflows: without an end, one that calls itself often would fill the memory.
+            raise QueueFull(f"{self.settings.max_queued} workflows run already")
         self.store.add(run)
         if detail:
             self.dispatcher.finish(run, Outcome.refused(detail))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbkit.config import data_dir
 from nbkit.errors import ConfigError
-from nbkit.model.address import is_loopback
+from nbkit.model.address import is_loopback, origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,8 @@ class Settings:
         key: The key that callers must show, an empty string for none.
         workers: How many processes compute at once.
         allowed_hosts: Names besides loopback's that callers may use for this server.
+        allowed_origins: Origins besides those of this machine whose pages may call without a key.
+        nickname: The user that workflows are saved under, as `workflows/{nickname}/{name}`.
         max_json_bytes: Largest JSON body.
         max_upload_bytes: Largest uploaded file.
         max_queued: Most requests that wait at once.
@@ -36,6 +39,7 @@ class Settings:
         kept_seconds: How long a finished request can be asked for.
         kept_runs: How many finished requests can be asked for.
         kept_bytes: How large their results may be together.
+        webhook_delay: Seconds before a webhook that was not taken is sent again; doubled each time.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +48,8 @@ class Settings:
     key: str = ""
     workers: int = field(default_factory=lambda: max(2, min(4, os.cpu_count() or 1)))
     allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    nickname: str = "local"
     max_json_bytes: int = 16 * MiB
     max_upload_bytes: int = 1024 * MiB
     max_queued: int = 10_000
@@ -53,10 +59,19 @@ class Settings:
     kept_seconds: float = 3600.0
     kept_runs: int = 10_000
     kept_bytes: int = 512 * MiB
+    webhook_delay: float = 1.0
 
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise ConfigError(f"--workers is {self.workers}; a server needs at least one")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", self.nickname):
+            raise ConfigError(f"--nickname is {self.nickname[:80]!r}; it takes letters, digits, _ and -")
+        for allowed in self.allowed_origins:
+            if not allowed.startswith(("http://", "https://")) or origin(allowed) != allowed:
+                raise ConfigError(
+                    f"--allow-origin is {allowed[:80]!r}, which is no origin",
+                    hint="write scheme, host and port alone: https://lab.example",
+                )
         if not self.key and not self.on_loopback:
             raise ConfigError(
                 f"{self.host} can be reached from other machines, and without a key anybody could use this server",

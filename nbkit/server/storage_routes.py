@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, Response
 
 from nbkit.server.files import StoredFile
 from nbkit.server.replies import BadRequest, origin_of, read_json, reply, service_of
+from nbkit.server.wishes import file_seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +34,8 @@ _INERT_FAMILIES = ("video/", "audio/")
 _FILE_HEADERS = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; sandbox",
-    "cache-control": "private, max-age=31536000, immutable",
 }
+_YEAR = 31_536_000  # seconds
 
 
 async def token(request: Request) -> Response:
@@ -53,7 +54,8 @@ async def token(request: Request) -> Response:
 async def initiate(request: Request) -> Response:
     """Promise a file and give the address to put it to (`POST /rest/storage/upload/initiate[-multipart]`)."""
     body = await read_json(request)
-    file = StoredFile.new(str(body.get("file_name") or ""), str(body.get("content_type") or ""))
+    names = (str(body.get("file_name") or ""), str(body.get("content_type") or ""))
+    file = StoredFile.new(*names, file_seconds(request.headers))
     files = service_of(request).files
     await asyncio.to_thread(files.describe, file)
     upload_url = f"{_cdn(request)}/uploads/{files.address(file, purpose='put')}"
@@ -127,8 +129,14 @@ async def download(request: Request) -> Response:
         media_type=file.content_type,
         filename=file.name,
         content_disposition_type="inline" if shown else "attachment",
-        headers=_FILE_HEADERS,
+        headers={**_FILE_HEADERS, "cache-control": _freshness(file)},
     )
+
+
+def _freshness(file: StoredFile) -> str:
+    """How long a copy of a file may be used: a file never changes, but it may expire."""
+    left = _YEAR if file.expires is None else max(0, int(file.expires - time.time()))
+    return f"private, max-age={min(left, _YEAR)}, immutable"
 
 
 async def _receive(request: Request) -> Path:
@@ -185,7 +193,8 @@ def _join(files: FileStore, file: StoredFile, listed: list[tuple[int, str]], lim
 def _announced(request: Request) -> StoredFile:
     """The file that an upload's headers describe."""
     headers = request.headers
-    return StoredFile.new(headers.get("x-fal-file-name", ""), headers.get("content-type", ""))
+    names = (headers.get("x-fal-file-name", ""), headers.get("content-type", ""))
+    return StoredFile.new(*names, file_seconds(headers))
 
 
 def _promised(request: Request, signature: str) -> StoredFile:

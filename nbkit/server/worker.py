@@ -84,7 +84,8 @@ class Worker:
 
     def _outcome(self, order: Message) -> Message:
         """Compute one request; every way in which it can end becomes a status and a body."""
-        job = Job(self._send, self._files, endpoint=order["endpoint"], previews=order["previews"])
+        facts = {name: order[name] for name in ("endpoint", "previews", "file_seconds")}
+        job = Job(self._send, self._files, **facts)
         self._job = job
         printed = _Printed(job)
         try:

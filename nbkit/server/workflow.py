@@ -24,8 +24,8 @@ DEEPEST = 5
 class Service(Protocol):
     """What a workflow needs: a way to begin runs, and to cancel and end them."""
 
-    def begin_step(self, app: str, given: Any, *, depth: int) -> Run:
-        """Begin a step's run."""
+    def begin_step(self, workflow: Run, app: str, given: Any) -> Run:
+        """Begin the run of a workflow's step."""
         ...
 
     def cancel(self, run: Run) -> bool:
@@ -108,7 +108,7 @@ class _Performance:
         for other in step.depends:
             await self._finished[other].wait()
         given = resolve(step.input, self.variables)
-        inner = self._service.begin_step(step.app, given, depth=self._run.depth + 1)
+        inner = self._service.begin_step(self._run, step.app, given)
         about = {"node_id": step.id, "app_id": step.app}
         self._run.emit({"type": "submit", **about, "request_id": inner.id})
         self._run.log(f"step {step.id}: {step.app} submitted as {inner.id}")

@@ -119,7 +119,9 @@ def _entry(key: bytes) -> dict[str, str]:
     return {"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": name, "x": text}
 
 
-def webhook_body(request_id: str, payload: Any, *, error: str = "", gateway_request_id: str = "") -> bytes:
+def webhook_body(
+    request_id: str, payload: Any, *, error: str = "", gateway_request_id: str = "", payload_error: str = ""
+) -> bytes:
     """The body that tells the end of a request, for a sender.
 
     Args:
@@ -127,6 +129,7 @@ def webhook_body(request_id: str, payload: Any, *, error: str = "", gateway_requ
         payload: Its output, or its error body.
         error: Why it failed, an empty string where it did not.
         gateway_request_id: The id of the last attempt, where it is another.
+        payload_error: Why the payload is missing, where it is.
     """
     body = {
         "request_id": request_id,
@@ -134,6 +137,7 @@ def webhook_body(request_id: str, payload: Any, *, error: str = "", gateway_requ
         "status": "ERROR" if error else "OK",
         **({"error": error} if error else {}),
         "payload": payload,
+        **({"payload_error": payload_error} if payload_error else {}),
     }
     return json.dumps(body, separators=(",", ":")).encode("ascii")
 

@@ -1,0 +1,172 @@
+"""Workflows that callers save, one JSON file each, and answer as `workflows/{nickname}/{name}` from then on.
+
+Facts: fal's REST interface (`/workflows/`), as the `fal` package's generated client describes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nbkit.errors import InputError
+from nbkit.server.catalogue import Entry
+from nbkit.wire.fal.graph import read_graph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbkit.server.catalogue import Catalogue
+    from nbkit.wire.fal.graph import Graph
+
+MOST = 1000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+_TITLE = 300
+_WORDS = ("title", "description", "examples")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedWorkflow:
+    """One saved workflow.
+
+    Attributes:
+        name: Its name in addresses: letters, digits, `_` and `-`.
+        title: Its name for people.
+        contents: Its definition, in any of fal's dialects, as it was sent.
+        is_public: Kept as it was sent; whoever may call the server may call all its workflows.
+        created_at: When it was saved first, ISO 8601 in UTC.
+    """
+
+    name: str
+    title: str
+    contents: dict[str, Any]
+    is_public: bool
+    created_at: str
+
+    @classmethod
+    def read(cls, facts: dict[str, Any], *, created_at: str = "") -> SavedWorkflow:
+        """Make one of what a caller sent, or of what a file holds.
+
+        Raises:
+            InputError: Something is missing or is not what it should be; `field` says what.
+        """
+        name, title, contents = (
+            facts.get("name"),
+            facts.get("title") or facts.get("name"),
+            facts.get("contents"),
+        )
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise InputError("a name has 1 to 128 letters, digits, _ and -", field="name")
+        if not isinstance(title, str) or len(title) > _TITLE:
+            raise InputError(f"a title is a text of up to {_TITLE} characters", field="title")
+        if not isinstance(contents, dict):
+            raise InputError("Input should be a valid dictionary", field="contents")
+        is_public = facts.get("is_public", True)
+        if not isinstance(is_public, bool):
+            raise InputError("Input should be a valid boolean", field="is_public")
+        try:
+            read_graph(contents)
+        except InputError as error:
+            raise InputError(str(error), field=f"contents.{error.field}") from error
+        created = created_at or datetime.now(UTC).isoformat(timespec="microseconds")
+        return cls(name=name, title=title, contents=contents, is_public=is_public, created_at=created)
+
+
+class SavedWorkflows:
+    """The workflows in one folder.
+
+    Args:
+        folder: Where they are; made when the first is saved.
+        nickname: Whose they are.
+        catalogue: Is told of each, so that it can be called.
+    """
+
+    def __init__(self, folder: Path, nickname: str, catalogue: Catalogue) -> None:
+        self.nickname = nickname
+        self._folder = folder
+        self._catalogue = catalogue
+        self._saved: dict[str, SavedWorkflow] = {}
+
+    def load(self) -> None:
+        """Read the folder. What is no workflow there is left alone."""
+        for path in sorted(self._folder.glob("*.json"))[:MOST]:
+            try:
+                facts = json.loads(path.read_text("utf-8"))
+                workflow = SavedWorkflow.read(facts, created_at=str(facts.get("created_at", "")))
+            except (OSError, ValueError, RecursionError, AttributeError, InputError):
+                continue
+            if path.stem == workflow.name:
+                self._answer(workflow)
+
+    def all(self) -> list[SavedWorkflow]:
+        """All of them, newest first."""
+        return sorted(self._saved.values(), key=lambda workflow: workflow.created_at, reverse=True)
+
+    def get(self, user: str, name: str) -> SavedWorkflow | None:
+        """One of them, None where there is none of that user and name."""
+        return self._saved.get(name) if user == self.nickname else None
+
+    def save(self, workflow: SavedWorkflow) -> None:
+        """Keep a workflow, in place of the one of the same name.
+
+        Raises:
+            InputError: There are too many.
+            OSError: The disk does not take it.
+        """
+        if len(self._saved) >= MOST and workflow.name not in self._saved:
+            raise InputError(f"{MOST} workflows are saved already", field="name")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        draft = self._folder / f"{workflow.name}.{secrets.token_hex(4)}"
+        draft.write_text(json.dumps(asdict(workflow), indent=1), "utf-8")
+        os.replace(draft, self._path(workflow.name))  # noqa: PTH105 - Path.replace, said plainly: it is atomic
+        self._answer(workflow)
+
+    def delete(self, name: str) -> None:
+        """Forget a workflow."""
+        self._path(name).unlink(missing_ok=True)
+        self._saved.pop(name, None)
+        self._catalogue.remove(self._endpoint(name))
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _endpoint(self, name: str) -> str:
+        return f"workflows/{self.nickname}/{name}"
+
+    def _answer(self, workflow: SavedWorkflow) -> None:
+        self._saved[workflow.name] = workflow
+        graph = read_graph(workflow.contents)
+        self._catalogue.add(
+            Entry(
+                id=self._endpoint(workflow.name),
+                title=workflow.title,
+                description=f"A saved workflow: {', '.join(step.app for step in graph.steps.values())}"[:300],
+                category="workflow",
+                input=_input_schema(graph, workflow.contents),
+                output={"type": "object", "title": "WorkflowOutput", "properties": {}},
+                graph=graph,
+            )
+        )
+
+
+def _input_schema(graph: Graph, contents: dict[str, Any]) -> dict[str, Any]:
+    """What a workflow takes, by name; its steps judge the values."""
+    schema = contents.get("schema")
+    given = schema.get("input") if isinstance(schema, dict) else None
+    fields = given.get("properties", given) if isinstance(given, dict) else {}
+    properties: dict[str, Any] = {name: {} for name in [*graph.defaults, *graph.required]}
+    for name, facts in fields.items() if isinstance(fields, dict) else ():
+        if isinstance(facts, dict):
+            properties[name] = {word: facts[word] for word in _WORDS if word in facts}
+    for name, default in graph.defaults.items():
+        properties[name]["default"] = default
+    return {
+        "type": "object",
+        "title": "WorkflowInput",
+        "properties": properties,
+        "required": list(graph.required),
+    }
