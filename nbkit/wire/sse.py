@@ -14,6 +14,7 @@ from nbkit.errors import StreamBroken
 
 KEEP_ALIVE = b": keep-alive\n\n"
 MAX_EVENT_BYTES = 256 * 1024 * 1024
+_LONGEST_NAME = 8  # bytes that tell the four fields of the standard from all others
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -88,8 +89,10 @@ class Decoder:
             line, self._at_start = line.removeprefix(_BOM), False
         if not line:
             return self._dispatch()
-        name, _, value = line.partition(b":")
-        text = value.removeprefix(b" ").decode("utf-8", "replace")
+        name, colon, _ = line[:_LONGEST_NAME].partition(b":")
+        start = len(name) + len(colon)
+        start += line.startswith(b" ", start) and bool(colon)
+        text = str(memoryview(line)[start:], "utf-8", "replace")  # an event may be large: no copy on the way
         if name == b"data":
             self._data.append(text)
             self._data_size += len(line)  # its name counts, too: lines without a value need memory as well
