@@ -98,7 +98,7 @@ def test_a_failed_cell_fails_the_notebook_in_a_few_words(execute: Execute) -> No
     with pytest.raises(CellExecutionError) as caught:
         execute("%%generate local/collage -n 99\na cat")
 
-    assert caught.value.ename == "RunFailed"
+    assert caught.value.ename == "InputError"
     assert "num_images" in caught.value.evalue
     said = caught.value.traceback.rpartition("------------------")[2]
     assert said.count("num_images") == 1
