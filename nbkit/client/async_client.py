@@ -11,6 +11,7 @@ from nbkit.client.session import Session
 from nbkit.model.event import Log
 from nbkit.transport.loop import awaiting
 
+from nbkit.wire.fal.storage import Lifecycle
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -118,10 +119,18 @@ class AsyncClient:
         return self._calls.attach(endpoint, request_id)
 
     async def upload(
-        self, data: Any, *, content_type: str | None = None, file_name: str | None = None
+        self,
+        data: Any,
+        *,
+        content_type: str | None = None,
+        file_name: str | None = None,
+        expires_in: str | int | None = None,
+        acl: str | Mapping[str, Any] | None = None,
+        on_progress: Callable[[int, int], Any] | None = None,
     ) -> str:
         """As `Client.upload`."""
-        return await awaiting(self._calls.upload(data, content_type, file_name))
+        lifecycle = Lifecycle.of(expires_in, acl)
+        return await awaiting(self._calls.upload(data, content_type, file_name, lifecycle, on_progress))
 
     async def schema(self, endpoint: str) -> Schema:
         """As `Client.schema`."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbkit.client.conduct import Conductor
 from nbkit.client.run import Run, Stream
 from nbkit.errors import InputError
 from nbkit.model.endpoint import Endpoint
-from nbkit.providers.inputs import Draft, as_upload
+from nbkit.providers.files import as_upload
+from nbkit.providers.inputs import Draft
 from nbkit.transport.loop import hand_over
 from nbkit.wire.fal.queue import Ticket, read_status, submit_headers
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from nbkit.model.status import Status
     from nbkit.providers.fal import FalService, Reply
 
+    from nbkit.providers.uploads import OnProgress
+    from nbkit.wire.fal.storage import Lifecycle
 AnyRun = TypeVar("AnyRun", bound=Run)
 
 
@@ -73,9 +77,16 @@ class Calls:
         service, ticket = await self._ticket(endpoint, request_id)
         return await service.cancel(ticket)
 
-    async def upload(self, data: Any, content_type: str | None, file_name: str | None) -> str:
+    async def upload(
+        self,
+        data: Any,
+        content_type: str | None,
+        file_name: str | None,
+        lifecycle: Lifecycle,
+        on_progress: OnProgress | None,
+    ) -> str:
         """Upload one file."""
-        file = as_upload(data, content_type=content_type, file_name=file_name)
+        file = await asyncio.to_thread(as_upload, data, content_type=content_type, file_name=file_name)
         if file is None:
             raise InputError(
                 f"{data!r:.60} ({type(data).__name__}) is not a file",
@@ -83,7 +94,7 @@ class Calls:
                 hint="give a pathlib.Path, bytes, an open file or a PIL image",
             )
         line = await self.session.line(None)
-        return await line.uploader.upload(file)
+        return await line.uploader.upload(file, lifecycle, on_progress)
 
     async def schema(self, endpoint: str) -> Schema:
         """Ask what an endpoint takes and gives."""

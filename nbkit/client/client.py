@@ -10,6 +10,7 @@ from nbkit.client.session import Session
 from nbkit.transport.loop import wait
 from nbkit.transport.nested import run_on_callers_loop
 
+from nbkit.wire.fal.storage import Lifecycle
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -179,19 +180,37 @@ class Client:
         """Follow a request that was submitted before, maybe by another process."""
         return self._calls.attach(endpoint, request_id)
 
-    def upload(self, data: Any, *, content_type: str | None = None, file_name: str | None = None) -> str:
-        """Upload a file and return its address.
+    def upload(
+        self,
+        data: Any,
+        *,
+        content_type: str | None = None,
+        file_name: str | None = None,
+        expires_in: str | int | None = None,
+        acl: str | Mapping[str, Any] | None = None,
+        on_progress: Callable[[int, int], Any] | None = None,
+    ) -> str:
+        """Upload a file and return its address. The same file is sent once in half of its lifetime.
 
         Args:
-            data: A `pathlib.Path`, bytes, an open file or a PIL image.
+            data: A `pathlib.Path`, bytes, an open file, a PIL image or a NumPy array (uint8, or floats from 0 to 1).
             content_type: MIME type; guessed where it is not given.
             file_name: Name for people.
 
+            expires_in: How long it lives: `never`, `immediate` (a minute), `1h`, `1d`, `7d`, `30d`, `1y`, or seconds.
+                The service decides where it is not given, and keeps files where it is `never`.
+            acl: Who may read it: `hide`, `forbid` or `allow` for everybody; or a mapping of `default` to one of these
+                and of `rules` to a list of `{"user": …, "decision": …}`.
+            on_progress: Called with the bytes that are sent and those of the whole file, on nbkit's own thread.
         Raises:
-            MediaError: It cannot be read.
+            MediaError: It cannot be read, is empty, or changed meanwhile.
+            InputError: It is not a file, or an option is not one.
             ServiceError: The service does not take it.
         """
-        return wait(self._calls.upload(data, content_type, file_name))
+            ConnectionFailed: The service was never reached.
+            RequestLost: The connection broke, again and again.
+        lifecycle = Lifecycle.of(expires_in, acl)
+        return wait(self._calls.upload(data, content_type, file_name, lifecycle, on_progress))
 
     def schema(self, endpoint: str) -> Schema:
         """Ask what an endpoint takes and gives. The answer is kept for a day, and for when the service is away.

@@ -188,7 +188,8 @@ class Conductor:
         if self._session.validates:
             for doubt in await check_input(self.line, self.endpoint, draft.data):
                 self.run._publish(Log(doubt, level="WARNING"))  # noqa: SLF001
-        sent = await draft.sent(self.line.uploader, self.line.service.hosts.serves)
+        serves = self.line.service.hosts.serves
+        sent = await draft.sent(self.line.uploader, serves, self.run._note_upload)  # noqa: SLF001
         self.run._input = sent  # noqa: SLF001
         return sent
 

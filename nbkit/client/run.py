@@ -40,6 +40,7 @@ class Run:
         self._result: Result | None = None
         self._error: BaseException | None = None
         self._over = False
+        self._uploaded = (0, 0)
         self._began = time.monotonic()
         self._ended: float | None = None
         self._changed = threading.Condition()
@@ -98,6 +99,11 @@ class Run:
     def stand_in(self) -> str:
         """The local model that answers in place of the endpoint; an empty string for the real one."""
         return self._stand_in
+
+    @property
+    def uploaded(self) -> tuple[int, int]:
+        """Bytes of its input files that are sent so far, and those of the files that are on their way or there."""
+        return self._uploaded
 
     def cancel(self) -> None:
         """Ask the service to stop it. Returns at once; a run that is over stays as it is."""
@@ -294,6 +300,9 @@ class Run:
         with self._changed:
             self._id, self._stand_in = request_id or self._id, stand_in or self._stand_in
             self._changed.notify_all()
+
+    def _note_upload(self, sent: int, size: int) -> None:
+        self._uploaded = sent, size
 
     def _publish(self, event: Event) -> None:
         with self._changed:

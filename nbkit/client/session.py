@@ -13,11 +13,11 @@ from nbkit.errors import ConfigError, CredentialsError, InputError
 from nbkit.history.files import FileStore
 from nbkit.providers.embedded import embedded_server
 from nbkit.providers.fal import FalService
-from nbkit.providers.inputs import Uploader
 from nbkit.providers.outputs import Collector
 from nbkit.providers.prices import Prices
 from nbkit.providers.schema_cache import SchemaCache
 from nbkit.providers.schemas import Schemas
+from nbkit.providers.uploads import Uploader
 from nbkit.transport.loop import at_exit
 from nbkit.wire.fal.addresses import Hosts
 from nbkit.wire.fal.openapi import is_fal

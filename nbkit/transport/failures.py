@@ -91,7 +91,7 @@ def _system_reason(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
 
 
-def refusal(status: int, headers: Mapping[str, str]) -> Failure:
+def refusal(status: int, headers: Mapping[str, str], *, of_file: bool = False) -> Failure:
     """An answer with an error status, as the retry table knows it."""
     return Failure(
         "refused",
@@ -100,6 +100,7 @@ def refusal(status: int, headers: Mapping[str, str]) -> Failure:
         from_service="x-fal-request-id" in headers,
         not_started=status == 503 and headers.get("x-fal-needs-retry") == "1",  # noqa: PLR2004
         user_timeout="x-fal-request-timeout-type" in headers,
+        of_file=of_file,
     )
 
 

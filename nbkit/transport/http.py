@@ -100,6 +100,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         with_key: bool = True,
         may_bill: bool = False,
+        of_file: bool = False,
         read_timeout: float | None = 60.0,
         attempts: int = 5,
         unwanted: asyncio.Event | None = None,
@@ -114,6 +115,7 @@ class Transport:
             headers: More header fields.
             with_key: Whether the key may go along, where the address may have it.
             may_bill: Whether it may start paid work; then it is never sent when it might have arrived.
+            of_file: Whether it brings or takes the bytes of a file, which is tried again after any trouble.
             read_timeout: Seconds of silence to bear, None for no limit.
             attempts: How many times to send at the most.
             unwanted: Once it is set, the request is not sent again.
@@ -141,7 +143,9 @@ class Transport:
                 if delay is None or attempt == attempts:
                     raise
             else:
-                delay = delay_before_retry(attempt, refusal(answer.status, answer.headers), may_bill=may_bill)
+                delay = delay_before_retry(
+                    attempt, refusal(answer.status, answer.headers, of_file=of_file), may_bill=may_bill
+                )
                 if answer.status < 400 or delay is None or attempt == attempts:  # noqa: PLR2004
                     return answer
             await _pause(delay, unwanted)

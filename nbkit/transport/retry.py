@@ -29,6 +29,7 @@ class Failure:
         from_service: Whether the service itself answered, not a proxy before it.
         not_started: Whether the answer says that nothing was started.
         user_timeout: Whether a time limit of the caller's ran out.
+        of_file: Whether it is about the bytes of a file; who keeps files fails now and then, and means nothing by it.
     """
 
     kind: Literal["unreached", "lost", "refused"]
@@ -37,6 +38,7 @@ class Failure:
     from_service: bool = False
     not_started: bool = False
     user_timeout: bool = False
+    of_file: bool = False
 
 
 def delay_before_retry(attempt: int, failure: Failure, *, may_bill: bool) -> float | None:
@@ -64,4 +66,6 @@ def _is_worth_it(failure: Failure, *, may_bill: bool) -> bool:
         return True
     if may_bill:
         return failure.not_started
+    if failure.of_file:
+        return failure.status in _PASSING or failure.status == 500  # noqa: PLR2004
     return failure.status in _PASSING and not failure.from_service

@@ -16,7 +16,9 @@ from PIL import Image
 from nbkit.errors import ConnectionFailed, InputError, MediaError, ServiceError
 from nbkit.model.media import Media
 from nbkit.model.result import Result
-from nbkit.providers.inputs import Draft, Upload, Uploader, as_upload
+from nbkit.providers.files import Upload, as_upload
+from nbkit.providers.inputs import Draft
+from nbkit.providers.uploads import Uploader
 from tests.scripted_server import answer, reset
 
 if TYPE_CHECKING:
@@ -184,7 +186,7 @@ async def test_pictures_in_memory_are_uploaded(uploads: Uploader, scripted: Scri
     """PIL images of every mode and arrays of pixels arrive as PNG."""
     pixels = np.zeros((4, 3, 3), np.uint8)
     pictures = [
-        Image.new(mode, (4, 3)) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F")
+        Image.new(mode, (4, 3)) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I")
     ]
     await sent({"images": [*pictures, pixels, pixels[..., 0], pixels[..., 0] > 1]}, uploads)
 
@@ -198,10 +200,11 @@ async def test_pictures_in_memory_are_uploaded(uploads: Uploader, scripted: Scri
     [
         (Path("/no/such/file.png"), "there is no file /no/such/file.png"),
         (Path("x" * 5000), "too long"),
-        (Path(__file__).parent, "there is no file"),
+        (Path(__file__).parent, "is a folder"),
         (io.StringIO("text"), "opened for bytes"),
-        (np.zeros((4, 3)), "array of float64 is not a picture"),
-        (np.zeros((4, 3, 7), np.uint8), "cannot be read as a file"),
+        (np.full((4, 3), 7.0), "array of float64 is a picture where its values are from 0 to 1"),
+        (np.zeros((4, 3, 7), np.uint8), "array of shape 4×3×7 is not a picture"),
+        (Image.new("F", (4, 3)), "no fixed black and white"),
         (np.array([["a"]], object), "is not a picture"),
         (Media("", path=None), "not a value that can be sent"),
         (Result({}), "no picture"),
