@@ -10,8 +10,8 @@ from nbkit.client.calls import Calls
 from nbkit.client.session import Session
 from nbkit.model.event import Log
 from nbkit.transport.loop import awaiting
-
 from nbkit.wire.fal.storage import Lifecycle
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 

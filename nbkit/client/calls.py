@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from nbkit.model.schema import Schema
     from nbkit.model.status import Status
     from nbkit.providers.fal import FalService, Reply
-
     from nbkit.providers.uploads import OnProgress
     from nbkit.wire.fal.storage import Lifecycle
+
 AnyRun = TypeVar("AnyRun", bound=Run)
 
 

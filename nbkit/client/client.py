@@ -9,8 +9,8 @@ from nbkit.client.calls import Calls
 from nbkit.client.session import Session
 from nbkit.transport.loop import wait
 from nbkit.transport.nested import run_on_callers_loop
-
 from nbkit.wire.fal.storage import Lifecycle
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -196,19 +196,19 @@ class Client:
             data: A `pathlib.Path`, bytes, an open file, a PIL image or a NumPy array (uint8, or floats from 0 to 1).
             content_type: MIME type; guessed where it is not given.
             file_name: Name for people.
-
             expires_in: How long it lives: `never`, `immediate` (a minute), `1h`, `1d`, `7d`, `30d`, `1y`, or seconds.
                 The service decides where it is not given, and keeps files where it is `never`.
             acl: Who may read it: `hide`, `forbid` or `allow` for everybody; or a mapping of `default` to one of these
                 and of `rules` to a list of `{"user": …, "decision": …}`.
             on_progress: Called with the bytes that are sent and those of the whole file, on nbkit's own thread.
+
         Raises:
             MediaError: It cannot be read, is empty, or changed meanwhile.
             InputError: It is not a file, or an option is not one.
             ServiceError: The service does not take it.
-        """
             ConnectionFailed: The service was never reached.
             RequestLost: The connection broke, again and again.
+        """
         lifecycle = Lifecycle.of(expires_in, acl)
         return wait(self._calls.upload(data, content_type, file_name, lifecycle, on_progress))
 
