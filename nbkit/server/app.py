@@ -12,11 +12,20 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 import nbkit
 from nbkit.errors import InputError
-from nbkit.server import openapi, proxy, queue_routes, run_routes, storage_routes, workflow_routes
+from nbkit.server import (
+    openapi,
+    proxy,
+    queue_routes,
+    realtime_routes,
+    run_routes,
+    storage_routes,
+    tokens,
+    workflow_routes,
+)
 from nbkit.server.access import Access
 from nbkit.server.catalogue import UnknownEndpoint
 from nbkit.server.dispatcher import QueueFull
@@ -79,11 +88,15 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
     return app
 
 
-def _routes() -> list[Route]:
+def _routes() -> list[BaseRoute]:
     files, storage = "/cdn/files", "/rest/storage"
     return [
         Route("/queue/{path:path}", queue_routes.queue, methods=["GET", "POST", "PUT"]),
         Route("/run/{path:path}", run_routes.run, methods=["POST"]),
+        WebSocketRoute("/run/{path:path}", realtime_routes.realtime),
+        Route("/rest/tokens", tokens.token, methods=["POST"]),
+        Route("/rest/tokens/", tokens.token, methods=["POST"]),
+        Route("/rest/tokens/realtime", tokens.realtime_token, methods=["POST"]),
         Route("/health", _health),
         Route(f"{files}/upload", storage_routes.upload, methods=["POST"]),
         Route(f"{files}/upload/multipart", storage_routes.begin_parts, methods=["POST"]),

@@ -36,6 +36,7 @@ class Settings:
         time_limit: Seconds that one request may compute.
         cancel_grace: Seconds that a model has to stop by itself before its process is ended.
         keep_alive: Seconds of silence on an event stream before a comment is sent.
+        realtime_idle: Seconds without an input after which a realtime session ends.
         kept_seconds: How long a finished request can be asked for.
         kept_runs: How many finished requests can be asked for.
         kept_bytes: How large their results may be together.
@@ -56,6 +57,7 @@ class Settings:
     time_limit: float = 600.0
     cancel_grace: float = 1.0
     keep_alive: float = 15.0
+    realtime_idle: float = 300.0
     kept_seconds: float = 3600.0
     kept_runs: int = 10_000
     kept_bytes: int = 512 * MiB
