@@ -98,6 +98,50 @@ def test_pages_from_elsewhere_may_not_call_without_a_key(
     assert answer.status_code == 403
 
 
+def test_pages_of_an_origin_can_be_let_in(
+    serve: type[CommandLine], tmp_path: Path, http: httpx.Client
+) -> None:
+    """`--allow-origin` for a page of one's own that is served from elsewhere; no other is let in with it."""
+    command = serve("--port", "0", "--data-dir", str(tmp_path), "--allow-origin", "https://lab.example")
+    url = command.url()
+    asked = http.options(
+        f"{url}/run/local/collage",
+        headers={
+            "Origin": "https://lab.example",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Private-Network": "true",
+        },
+    )
+    origins = (
+        "https://lab.example",
+        "http://lab.example",
+        "https://lab.example:444",
+        "https://x.lab.example",
+    )
+    codes = [http.get(f"{url}/health", headers={"Origin": origin}).status_code for origin in origins]
+    command.end()
+
+    assert codes == [200, 403, 403, 403]
+    assert asked.headers["access-control-allow-origin"] == "https://lab.example"
+    assert asked.headers["access-control-allow-private-network"] == "true"
+    assert {"PATCH", "DELETE"} <= set(asked.headers["access-control-allow-methods"].split(", "))
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "lab.example", "https://lab.example/", "https://lab.example/page", "null"]
+)
+def test_an_origin_that_is_none_is_one_clear_line(
+    serve: type[CommandLine], tmp_path: Path, origin: str
+) -> None:
+    """There is no way to let everybody in by accident."""
+    command = serve("--port", "0", "--data-dir", str(tmp_path), "--allow-origin", origin)
+    _, errors = command.process.communicate(timeout=20)
+
+    assert command.process.returncode == 1
+    assert "--allow-origin" in errors
+    assert "Traceback" not in errors
+
+
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Key anything"}])
 def test_without_a_key_any_key_is_taken_on_loopback(
     server: str, http: httpx.Client, headers: dict[str, str]
@@ -132,6 +176,16 @@ def test_the_key_may_stand_in_the_query(locked: str, http: httpx.Client) -> None
         ("GET", "/openapi.json"),
         ("GET", "/api/v1/models"),
         ("GET", "/nothing"),
+        ("GET", "/rest/workflows/"),
+        ("POST", "/rest/workflows/"),
+        ("GET", "/rest/workflows/local/x"),
+        ("PATCH", "/rest/workflows/local/x"),
+        ("DELETE", "/rest/workflows/local/x"),
+        ("POST", "/api/fal/proxy"),
+        ("PUT", "/api/fal/proxy"),
+        ("GET", "/api/v1/models/pricing"),
+        ("GET", "/.well-known/../api/v1/models"),
+        ("GET", "/.well-known/jwks.json/x"),
     ],
 )
 @pytest.mark.parametrize("authorization", [None, "Key wrong", "Key", "id:secret", "Bearer 9999999999.00"])
@@ -149,6 +203,22 @@ def test_nothing_opens_without_the_key(
 def test_health_is_open(locked: str, http: httpx.Client) -> None:
     """Whoever starts the server can see that it answers."""
     assert http.get(f"{locked}/health").status_code == 200
+
+
+def test_the_proxy_opens_nothing_without_the_key(locked: str, http: httpx.Client) -> None:
+    """It adds no key of its own: whoever may not call directly may not call through it."""
+    for target in ("https://fal.run/local/collage", "https://v3.fal.media/files/0/0/x", f"{locked}/health"):
+        answer = http.get(f"{locked}/api/fal/proxy", headers={"x-fal-target-url": target})
+        assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/.well-known/jwks.json", "/rest/.well-known/jwks.json"])
+def test_the_keys_of_webhooks_are_public(locked: str, http: httpx.Client, path: str) -> None:
+    """Whoever receives a webhook can verify it; the private half is not among them."""
+    (key,) = http.get(locked + path).json()["keys"]
+
+    assert (key["kty"], key["crv"]) == ("OKP", "Ed25519")
+    assert "d" not in key
 
 
 def test_an_address_that_was_handed_out_opens_its_file_alone(locked: str, http: httpx.Client) -> None:
