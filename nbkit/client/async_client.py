@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Self
 
 from nbkit.client.calls import Calls
+from nbkit.client.realtime import AsyncRealtime
 from nbkit.client.session import Session
 from nbkit.model.event import Log
 from nbkit.transport.loop import awaiting
@@ -139,6 +140,17 @@ class AsyncClient:
     async def price(self, endpoint: str) -> Price | None:
         """As `Client.price`."""
         return await awaiting(self._calls.price(endpoint))
+
+    def realtime(
+        self,
+        endpoint: str,
+        *,
+        use_token: bool = True,
+        token_expiration: int = 120,
+        max_buffering: int | None = None,
+    ) -> AsyncRealtime:
+        """As `Client.realtime`: `async with client.realtime(endpoint) as session`."""
+        return AsyncRealtime(self._calls.realtime(endpoint, use_token, token_expiration, max_buffering))
 
     async def close(self) -> None:
         """As `Client.close`."""

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbkit.client.conduct import Conductor
+from nbkit.client.realtime import Opening
 from nbkit.client.run import Run, Stream
 from nbkit.errors import InputError
 from nbkit.model.endpoint import Endpoint
@@ -105,6 +106,22 @@ class Calls:
         """Ask what a unit of an endpoint's work costs."""
         app = Endpoint.parse(endpoint)
         return await (await self.session.line(app)).prices.get(app)
+
+    def realtime(
+        self,
+        endpoint: str,
+        use_token: bool,  # noqa: FBT001
+        token_expiration: int,
+        max_buffering: int | None,
+    ) -> Opening:
+        """A realtime session that is to be opened."""
+        return Opening(
+            self.session,
+            endpoint,
+            use_token=use_token,
+            token_expiration=token_expiration,
+            max_buffering=max_buffering,
+        )
 
     async def _ticket(self, endpoint: str, request_id: str) -> tuple[FalService, Ticket]:
         app = Endpoint.parse(endpoint)

@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Self
 
 from nbkit.client.calls import Calls
+from nbkit.client.realtime import Realtime
 from nbkit.client.session import Session
 from nbkit.transport.loop import wait
 from nbkit.transport.nested import run_on_callers_loop
@@ -233,6 +234,27 @@ class Client:
             ConnectionFailed: The service was never reached.
         """
         return wait(self._calls.price(endpoint))
+
+    def realtime(
+        self,
+        endpoint: str,
+        *,
+        use_token: bool = True,
+        token_expiration: int = 120,
+        max_buffering: int | None = None,
+    ) -> Realtime:
+        """A realtime session: `with client.realtime(endpoint) as session`. Needs the extra `realtime`.
+
+        Args:
+            endpoint: What to call.
+            use_token: Whether to open it with a short-lived token, so that the key itself stays out of the session.
+            token_expiration: Seconds for which the token lets a session be opened.
+            max_buffering: How many inputs may wait at the service, from 1 to 60; older ones are dropped then.
+
+        Raises:
+            InputError: The endpoint is not one.
+        """
+        return Realtime(self._calls.realtime(endpoint, use_token, token_expiration, max_buffering))
 
     def close(self) -> None:
         """Cancel what is under way and close all connections."""

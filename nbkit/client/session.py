@@ -59,7 +59,7 @@ class Line:
         return cls(
             service,
             Uploader(service),
-            Collector(service.transport, store),
+            Collector(service.transport, store, hosts),
             Schemas(service.transport, hosts, cache),
             Prices(service.transport, PLATFORM if is_fal(hosts) else None),
         )
@@ -70,6 +70,9 @@ class Session:
 
     Attributes:
         validates: Whether inputs are checked before they are sent, where their schema is at hand.
+        runs: The runs under way, by the task that drives each.
+        tasks: Other work under way, which ends by itself.
+        held: What holds realtime sessions open.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Session:
         self._lines: dict[tuple[int, Hosts, Key | None], Line] = {}
         self.runs: dict[asyncio.Task[Any], Run] = {}
         self.tasks: set[asyncio.Task[None]] = set()
+        self.held: set[asyncio.Task[None]] = set()
         if provider != "local" and not base_url and key is None:
             look_in_colab()
         at_exit(self.close)
@@ -122,6 +126,8 @@ class Session:
     async def close(self) -> None:
         """Cancel what is under way, in bounded time, and close all connections."""
         here = asyncio.get_running_loop()
+        for task in [task for task in self.held if task.get_loop() is here]:
+            task.cancel()
         under_way = {task: run for task, run in self.runs.items() if task.get_loop() is here}
         for run in under_way.values():
             run._stop()  # noqa: SLF001 - this is the network thread
