@@ -91,7 +91,7 @@ class Conductor:
         try:
             self.line = await self._session.line(self.endpoint)
             reply = await way(self)
-            media = await self.line.collector.collect(reply.data)
+            media = await self.line.collector.collect(reply.data, reply.request_id or self.run.id)
         except asyncio.CancelledError:
             self._end(self._cancelled())
         except Exception as error:  # noqa: BLE001 - whatever went wrong, whoever waits must hear of it
@@ -195,9 +195,9 @@ class Conductor:
 
     async def _with_files(self, event: Event) -> Event:
         if isinstance(event, StepFinished):
-            media = await self.line.collector.collect(event.output)
+            media = await self.line.collector.collect(event.output, self.run.id)
         elif isinstance(event, Output):
-            media = await self.line.collector.collect(event.data)
+            media = await self.line.collector.collect(event.data, self.run.id)
         else:
             return event
         return replace(event, media=media) if media else event

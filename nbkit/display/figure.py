@@ -159,7 +159,9 @@ def _preview(figure: Figure, longest: int) -> Preview:
 def _words(figure: Figure) -> tuple[str, ...]:
     size = _pixels(figure.width, figure.height) if figure.width and figure.height else ""
     place = figure.original or (str(figure.path) if figure.path else link(figure.url))
-    missing = f"not on this machine: {figure.problem}" if figure.problem else ""
+    missing = (
+        f"not {'shown' if figure.path else 'on this machine'}: {figure.problem}" if figure.problem else ""
+    )
     return (figure.caption or figure.name, size or _size(figure), place, missing)
 
 

@@ -37,3 +37,15 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def is_private(url: str) -> bool:
+    """Whether an address is on this machine or in its own network, as far as it tells: names are not looked up."""
+    if is_loopback(url):
+        return True
+    try:
+        host = ipaddress.ip_address((urlsplit(url).hostname or "").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(host, "ipv4_mapped", None) or host
+    return not mapped.is_global

@@ -3,18 +3,24 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
-from nbkit.history.files import FileStore
+from nbkit.errors import MediaError
+from nbkit.history.files import FileStore, Incoming
 from nbkit.providers import outputs
-from nbkit.providers.outputs import Collector
+from nbkit.providers.outputs import Collector, Limits
+from nbkit.wire.fal.addresses import Hosts
 from tests.scripted_server import answer, raw, reset, stream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbkit.providers.fal import FalService
     from tests.scripted_server import Act, ScriptedServer
 
@@ -181,16 +187,192 @@ async def test_other_files_are_kept_as_they_are(scripted: ScriptedServer, collec
     assert media.path.suffix == ".mp4"
 
 
-async def test_a_file_without_end(
-    scripted: ScriptedServer, collector: Collector, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file larger than any that can be meant is given up, and not tried again."""
-    monkeypatch.setattr(outputs, "_LARGEST_FILE", 1000)
-    scripted.on("GET", "/a.bin", stream(*[b"x" * 600] * 10, then="hold"))
-    (media,) = await collector.collect({"url": scripted.origin + "/a.bin"})
+@pytest.fixture
+def limited(service: FalService, folder: Path) -> Callable[..., Collector]:
+    """Fetches into the folder within some limits."""
+    return lambda **limits: Collector(service.transport, FileStore(folder), service.hosts, Limits(**limits))
 
-    assert "larger than" in media.problem
+
+DRIPS: list[bytes | float] = [b"x", 0.05] * 20
+ENDLESS: dict[str, tuple[dict[str, Any], Act, str]] = {
+    "large": ({"file_bytes": 1000}, stream(*[b"x" * 600] * 10, then="hold"), "larger than 1000 bytes"),
+    "announced": (
+        {"file_bytes": 1000},
+        raw(b"HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n"),
+        "larger than 1000",
+    ),
+    "all": ({"all_bytes": 1000}, stream(*[b"x" * 600] * 10, then="hold"), "files of this output are larger"),
+    "slow": ({"slowest": 10**9, "silence": 0.2}, stream(*DRIPS), "too slowly"),
+    "full": ({"spare_bytes": 10**18}, answer(body=b"x", headers=AS_PNG), "has no room"),
+    "full later": ({"spare_bytes": 10**18}, stream(b"x" * 2**21, then="hold"), "has no room"),
+}
+
+
+@pytest.mark.parametrize(("limits", "act", "problem"), ENDLESS.values(), ids=ENDLESS)
+async def test_a_file_without_end(
+    limits: dict[str, Any],
+    act: Act,
+    problem: str,
+    *,
+    scripted: ScriptedServer,
+    limited: Callable[..., Collector],
+    folder: Path,
+) -> None:
+    """A file larger or slower than any that can be meant is given up, not tried again, and leaves nothing."""
+    scripted.on("GET", "/a.bin", act)
+    (media,) = await asyncio.wait_for(limited(**limits).collect({"url": scripted.origin + "/a.bin"}), 5)
+
+    assert problem in media.problem
     assert (scripted.count("GET"), kept(folder)) == (1, [])
+
+
+async def test_files_that_are_too_large_together(
+    scripted: ScriptedServer, limited: Callable[..., Collector], folder: Path
+) -> None:
+    """One output brings only so much; what did not come does not count."""
+    scripted.on("GET", "/broken", answer(body=b"x" * 400, missing=1), answer({}, 404))
+    for name in "abc":
+        scripted.on("GET", f"/{name}", answer(body=name.encode() * 400))
+    urls = [{"url": f"{scripted.origin}/{name}"} for name in ("broken", "a", "b", "c")]
+    found = await limited(all_bytes=1000, at_once=1).collect(urls)
+
+    assert [bool(media.path) for media in found] == [False, True, True, False]
+    assert len(kept(folder)) == 2
+
+
+async def test_more_files_than_can_be_meant(
+    scripted: ScriptedServer, limited: Callable[..., Collector]
+) -> None:
+    """What is left out is said."""
+    scripted.on("GET", "/a.png", answer(body=PNG, headers=AS_PNG))
+    urls = [f"{scripted.origin}/a.png?{number}" for number in range(5)]
+    found = await limited(files=2).collect([{"url": url} for url in urls])
+
+    assert [media.problem for media in found] == ["", "", "it is one of more than 2 files"]
+
+
+@pytest.mark.parametrize("size", [(60_000, 60_000), (5, 5)])
+async def test_a_picture_with_too_many_pixels(
+    size: tuple[int, int], scripted: ScriptedServer, limited: Callable[..., Collector]
+) -> None:
+    """A small file that unfolds to a huge picture is kept and never unfolded."""
+    header = struct.pack(">II", *size) + bytes([8, 2, 0, 0, 0])
+    bomb = PNG[:16] + header + struct.pack(">I", zlib.crc32(b"IHDR" + header)) + PNG[33:]
+    scripted.on("GET", "/a.png", answer(body=bomb, headers=AS_PNG))
+    (media,) = await limited(pixels=20).collect({"url": scripted.origin + "/a.png"})
+
+    assert "too many" in media.problem
+    assert media.path
+    assert "not shown" in media._repr_mimebundle_()["text/plain"]
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+async def test_a_link_that_is_gone(status: int, scripted: ScriptedServer, collector: Collector) -> None:
+    """An expired link is told as one, with the request to ask the service about."""
+    scripted.on("GET", "/x", answer({}, status))
+    (media,) = await collector.collect({"url": scripted.origin + "/x"}, "r-17")
+
+    assert media.problem == f"the link has expired or is private (HTTP {status}); the request id is r-17"
+    assert scripted.count("GET") == 1
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+async def test_a_host_that_fails_for_a_while(
+    status: int, scripted: ScriptedServer, collector: Collector
+) -> None:
+    """Passing trouble of who keeps the files is borne, as long as they ask for."""
+    busy = answer({}, status, headers={"retry-after": "0.3", "x-fal-request-id": "r"})
+    scripted.on("GET", "/a.png", busy, answer(body=PNG, headers=AS_PNG))
+    (media,) = await collector.collect(scripted.origin + "/a.png")
+    first, second = scripted.requests("GET")
+
+    assert media.problem == ""
+    assert second.at - first.at >= 0.3
+
+
+async def test_a_disk_that_fails_is_told_once(
+    scripted: ScriptedServer, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is not tried again and again."""
+
+    def full(*_arguments: Any) -> None:
+        raise MediaError("cannot write to files: No space left on device")
+
+    scripted.on("GET", "/a.png", answer(body=PNG, headers=AS_PNG))
+    monkeypatch.setattr(Incoming, "write", full)
+    (media,) = await collector.collect(scripted.origin + "/a.png")
+
+    assert "No space left" in media.problem
+    assert scripted.count("GET") == 1
+
+
+PUBLIC = Hosts.of_fal({})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:{port}/x",
+        "http://localhost:{port}/x",
+        "http://[::1]:{port}/x",
+        "http://169.254.169.254/latest/meta-data",
+        "http://10.0.0.1/x",
+        "http://[::ffff:127.0.0.1]:{port}/x",
+        "http://0.0.0.0:{port}/x",
+    ],
+)
+async def test_a_public_service_cannot_have_us_read_this_network(
+    url: str, scripted: ScriptedServer, service: FalService, folder: Path
+) -> None:
+    """An output of a service on the web names no file behind our own door."""
+    collector = Collector(service.transport, FileStore(folder), PUBLIC)
+    (media,) = await collector.collect({"url": url.format(port=scripted.port)})
+
+    assert "inside this network" in media.problem
+    assert scripted.connections == 0
+
+
+async def test_nor_by_moving_a_file_there(
+    scripted: ScriptedServer, service: FalService, folder: Path
+) -> None:
+    """A redirect is looked at like the address itself: each step, up to five."""
+    scripted.on("GET", "/a", answer({}, 302, headers={"location": "http://10.0.0.1/x"}))
+    for number in range(7):
+        scripted.on("GET", f"/r{number}", answer({}, 307, headers={"location": f"r{number - 1}"}))
+    scripted.on("GET", "/r0", answer(body=b"here"))
+    hosts = Hosts("https://a.b", "https://a.b", "https://a.b", scripted.origin)
+    collector = Collector(service.transport, FileStore(folder), hosts)
+    moved, near, far = await collector.collect(
+        [{"url": f"{scripted.origin}/{name}"} for name in ("a", "r5", "r6")]
+    )
+
+    assert "inside this network" in moved.problem
+    assert near.path
+    assert near.path.read_bytes() == b"here"
+    assert "more than 5 redirects" in far.problem
+
+
+async def test_files_inside_the_answer_do_not_pile_up(collector: Collector) -> None:
+    """Pictures of a long stream of data URIs are not held in memory as well as on the disk."""
+    for number in range(3):
+        uri = "data:image/png;base64," + base64.b64encode(png((number + 1, 1))).decode()
+        await collector.collect({"url": uri})
+
+    assert collector._known == {}
+
+
+async def test_a_copy_that_was_deleted_is_fetched_again(
+    scripted: ScriptedServer, collector: Collector
+) -> None:
+    """Who clears the folder and runs on finds the file there again."""
+    scripted.on("GET", "/a.png", answer(body=PNG, headers=AS_PNG))
+    (media,) = await collector.collect(scripted.origin + "/a.png")
+    assert media.path
+    media.path.unlink()
+    (again,) = await collector.collect(scripted.origin + "/a.png")
+
+    assert again.path == media.path
+    assert again.bytes == PNG
 
 
 @pytest.mark.parametrize(
