@@ -210,11 +210,11 @@ def test_workflows_survive_a_restart_and_damage_to_others(
     folder = tmp_path / "workflows"
     (folder / "broken.json").write_text("{")
     (folder / "list.json").write_text("[]")
-    (folder / "renamed.json").write_text((folder / "demo.json").read_text())
+    (folder / "renamed.json").write_text((folder / "demo.json").read_text().replace("The demo", "A copy"))
     url = start(data_dir=tmp_path).url
     listed = http.get(f"{url}/rest/workflows/").json()["items"]
 
-    assert [item["name"] for item in listed] == ["demo"]
+    assert [(item["name"], item["title"]) for item in listed] == [("demo", "The demo")]
     assert http.post(f"{url}/run/workflows/local/demo", json={"text": "x"}).json() == {"said": "x"}
     assert (folder / "broken.json").exists()
 
