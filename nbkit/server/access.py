@@ -56,13 +56,14 @@ class Access:
             return
         headers = dict(scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin-1")
+        may_read = bool(origin) and self._lets_in(origin)
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 marked = MutableHeaders(scope=message)
                 if REQUEST_ID_HEADER not in marked:
                     marked.append(REQUEST_ID_HEADER, str(uuid.uuid4()))
-                if origin:
+                if may_read:  # other pages do not even learn what they were refused
                     marked["access-control-allow-origin"] = origin
                     marked["access-control-expose-headers"] = _EXPOSED
                     marked.add_vary_header("Origin")
@@ -86,7 +87,7 @@ class Access:
                 f"This server listens on loopback and answers to names of this machine only, not to {name!r}. "
                 f"Use http://127.0.0.1, or start it with --allow-host {name}.",
             )
-        if origin and not self._key and not is_loopback(origin) and origin not in self._origins:
+        if origin and not self._lets_in(origin):
             return _sentence(
                 403,
                 f"Pages of {origin[:100]!r} may not call this server; start it with --key, or with --allow-origin.",
@@ -96,6 +97,10 @@ class Access:
         if self._key and not self._knows_key(scope, headers):
             return _sentence(401, "This server needs its key: send `Authorization: Key …`.")
         return None
+
+    def _lets_in(self, origin: str) -> bool:
+        """Whether pages of an origin may call: those that have to know the key, and those of this machine."""
+        return bool(self._key) or is_loopback(origin) or origin in self._origins
 
     def _knows_key(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
         path = scope["path"]

@@ -5,11 +5,12 @@ Facts: fal's REST interface (`/workflows/`), as the `fal` package's generated cl
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nbkit.wire.fal.graph import Graph
 
 MOST = 1000
+LARGEST = 2**20  # bytes of one definition
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _TITLE = 300
 _WORDS = ("title", "description", "examples")
@@ -70,10 +72,23 @@ class SavedWorkflow:
             raise InputError("Input should be a valid boolean", field="is_public")
         try:
             read_graph(contents)
+            size = len(json.dumps(contents))
         except InputError as error:
             raise InputError(str(error), field=f"contents.{error.field}") from error
+        except RecursionError as error:
+            raise InputError("it is nested too deep", field="contents") from error
+        if size > LARGEST:
+            raise InputError(f"it is larger than {LARGEST // 2**20} MiB", field="contents")
         created = created_at or datetime.now(UTC).isoformat(timespec="microseconds")
         return cls(name=name, title=title, contents=contents, is_public=is_public, created_at=created)
+
+    def facts(self) -> dict[str, Any]:
+        """The same as a JSON object."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+class NameTaken(InputError):
+    """There is a workflow of that name already."""
 
 
 class SavedWorkflows:
@@ -90,6 +105,7 @@ class SavedWorkflows:
         self._folder = folder
         self._catalogue = catalogue
         self._saved: dict[str, SavedWorkflow] = {}
+        self._writing = asyncio.Lock()
 
     def load(self) -> None:
         """Read the folder. What is no workflow there is left alone."""
@@ -110,26 +126,38 @@ class SavedWorkflows:
         """One of them, None where there is none of that user and name."""
         return self._saved.get(name) if user == self.nickname else None
 
-    def save(self, workflow: SavedWorkflow) -> None:
-        """Keep a workflow, in place of the one of the same name.
+    async def save(self, workflow: SavedWorkflow, *, anew: bool) -> None:
+        """Keep a workflow.
+
+        Args:
+            workflow: The workflow.
+            anew: Whether there must be none of its name; else it takes that one's place.
 
         Raises:
+            NameTaken: There is one of its name.
             InputError: There are too many.
             OSError: The disk does not take it.
         """
-        if len(self._saved) >= MOST and workflow.name not in self._saved:
-            raise InputError(f"{MOST} workflows are saved already", field="name")
+        async with self._writing:
+            if anew and workflow.name in self._saved:
+                raise NameTaken(f"there is a workflow {workflow.name!r} already", field="name")
+            if anew and len(self._saved) >= MOST:
+                raise InputError(f"{MOST} workflows are saved already", field="name")
+            await asyncio.to_thread(self._write, workflow)
+            self._answer(workflow)
+
+    async def delete(self, name: str) -> None:
+        """Forget a workflow."""
+        async with self._writing:
+            await asyncio.to_thread(self._path(name).unlink, missing_ok=True)
+            self._saved.pop(name, None)
+            self._catalogue.remove(self._endpoint(name))
+
+    def _write(self, workflow: SavedWorkflow) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f"{workflow.name}.{secrets.token_hex(4)}"
-        draft.write_text(json.dumps(asdict(workflow), indent=1), "utf-8")
+        draft.write_text(json.dumps(workflow.facts(), indent=1), "utf-8")
         os.replace(draft, self._path(workflow.name))  # noqa: PTH105 - Path.replace, said plainly: it is atomic
-        self._answer(workflow)
-
-    def delete(self, name: str) -> None:
-        """Forget a workflow."""
-        self._path(name).unlink(missing_ok=True)
-        self._saved.pop(name, None)
-        self._catalogue.remove(self._endpoint(name))
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
@@ -157,9 +185,9 @@ def _input_schema(graph: Graph, contents: dict[str, Any]) -> dict[str, Any]:
     """What a workflow takes, by name; its steps judge the values."""
     schema = contents.get("schema")
     given = schema.get("input") if isinstance(schema, dict) else None
-    fields = given.get("properties", given) if isinstance(given, dict) else {}
+    described = given.get("properties", given) if isinstance(given, dict) else {}
     properties: dict[str, Any] = {name: {} for name in [*graph.defaults, *graph.required]}
-    for name, facts in fields.items() if isinstance(fields, dict) else ():
+    for name, facts in described.items() if isinstance(described, dict) else ():
         if isinstance(facts, dict):
             properties[name] = {word: facts[word] for word in _WORDS if word in facts}
     for name, default in graph.defaults.items():

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
 
 from nbkit.errors import InputError
 from nbkit.server.replies import BadRequest, read_json, reply, service_of
 from nbkit.server.runs import UNPROCESSABLE
-from nbkit.server.saved_workflows import SavedWorkflow
+from nbkit.server.saved_workflows import NameTaken, SavedWorkflow
 from nbkit.wire.fal.answers import field_error
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
 _SIZE, _MOST = 50, 100
 _LISTED = ("name", "title", "user_id", "user_nickname", "created_at")
@@ -35,32 +34,28 @@ async def workflow(request: Request) -> Response:
     if request.method == "PATCH":
         return await _change(request, found)
     if request.method == "DELETE":
-        await asyncio.to_thread(saved.delete, found.name)
-        empty = reply({}, 204)
-        empty.body = b""
-        del empty.headers["content-length"]
-        return empty
+        await saved.delete(found.name)
+        return Response(status_code=204)
     return reply(_detail(request, found))
 
 
 async def _create(request: Request) -> Response:
-    facts = await read_json(request)
-    if service_of(request).saved.get(service_of(request).settings.nickname, str(facts.get("name"))):
-        raise BadRequest(400, f"There is a workflow {str(facts.get('name'))[:100]!r} already.")
-    return await _save(request, facts)
+    return await _save(request, await read_json(request))
 
 
 async def _change(request: Request, found: SavedWorkflow) -> Response:
     change = {name: value for name, value in (await read_json(request)).items() if value is not None}
     if change.get("name", found.name) != found.name:
         return _refused("a workflow keeps its name; save it under another instead", "name")
-    return await _save(request, {**asdict(found), **change}, created_at=found.created_at)
+    return await _save(request, {**found.facts(), **change}, created_at=found.created_at)
 
 
 async def _save(request: Request, facts: dict[str, Any], *, created_at: str = "") -> Response:
     try:
         made = SavedWorkflow.read(facts, created_at=created_at)
-        await asyncio.to_thread(service_of(request).saved.save, made)
+        await service_of(request).saved.save(made, anew=not created_at)
+    except NameTaken as error:
+        raise BadRequest(400, str(error)) from error
     except InputError as error:
         return _refused(str(error), *error.field.split("."))
     return reply(_detail(request, made), 201)
@@ -86,7 +81,7 @@ def _number(request: Request, name: str, default: int) -> int | None:
 
 def _detail(request: Request, found: SavedWorkflow) -> dict[str, Any]:
     nickname = service_of(request).settings.nickname
-    return {**asdict(found), "user_id": nickname, "user_nickname": nickname}
+    return {**found.facts(), "user_id": nickname, "user_nickname": nickname}
 
 
 def _refused(message: str, *loc: str, place: str = "body") -> Response:

@@ -96,6 +96,7 @@ def test_pages_from_elsewhere_may_not_call_without_a_key(
     answer = http.post(f"{server}/run/local/collage", json={"prompt": "x"}, headers={"Origin": origin})
 
     assert answer.status_code == 403
+    assert "access-control-allow-origin" not in answer.headers
 
 
 def test_pages_of_an_origin_can_be_let_in(

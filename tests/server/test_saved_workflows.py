@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import httpx
 
     from nbkit.server.host import Host
 
@@ -176,6 +176,7 @@ def test_a_page_that_is_none_is_refused(server: str, http: httpx.Client, query: 
         ({"is_public": "yes"}, "is_public"),
         ({"contents": None}, "contents"),
         ({"contents": {}}, "contents"),
+        ({"contents": {**EXPORTED, "metadata": "x" * 2**20}}, "contents"),
         ({"contents": {**EXPORTED, "nodes": {"a": {**STEP, "input": {"x": "$nothing.y"}}}}}, "contents"),
         ({"contents": {**EXPORTED, "nodes": {"a": {**STEP, "depends": ["a"]}}}}, "contents"),
     ],
@@ -190,6 +191,28 @@ def test_what_is_no_workflow_is_refused(
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"][:2] == ["body", field]
     assert not list(lab.app.state.service.settings.data_dir.rglob("*refused*"))
+
+
+def test_a_definition_that_is_nested_deep_is_kept_or_refused(
+    start: Callable[..., Host], http: httpx.Client
+) -> None:
+    """Never an error of the server's own."""
+    url = start().url
+    for depth in (100, 400, 900, 5000, 100_000):
+        contents = json.dumps(EXPORTED)[:-1] + ', "metadata": ' + "[" * depth + "]" * depth + "}"
+        body = f'{{"name": "deep-{depth}", "contents": {contents}}}'
+        assert http.post(f"{url}/rest/workflows/", content=body).status_code in (201, 422)
+
+    assert http.get(f"{url}/rest/workflows/").status_code == 200
+
+
+def test_a_name_is_given_once_however_many_ask(start: Callable[..., Host]) -> None:
+    """At the same moment."""
+    url = start().url
+    with httpx.Client() as client, ThreadPoolExecutor(8) as pool:
+        codes = sorted(pool.map(lambda _: _save(client, url, "demo").status_code, range(16)))
+
+    assert codes == [201] + [400] * 15
 
 
 def test_names_are_taken_once_and_kept(start: Callable[..., Host], http: httpx.Client) -> None:
