@@ -282,7 +282,8 @@ class Run:
 
     def _outcome(self) -> Result:
         if self._error is not None:
-            raise self._error
+            # Whoever asks again gets the same error, and not the traces of all who asked before.
+            raise self._error.with_traceback(None)
         assert self._result is not None, "a run that is over has a result or an error"  # noqa: S101
         return self._result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from nbkit.errors import ConnectionFailed, NbkitError, RequestLost
@@ -13,6 +14,10 @@ from nbkit.transport.retry import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+
+# Of fal's words for a 503 (fal docs: "Request errors") those that say that no runner ever had the request.
+_NEVER_SCHEDULED = frozenset({"runner_scheduling_failure", "runner_connection_refused"})
 
 
 @contextlib.contextmanager
@@ -98,7 +103,8 @@ def refusal(status: int, headers: Mapping[str, str], *, of_file: bool = False) -
         status,
         retry_after=_seconds(headers.get("retry-after")),
         from_service="x-fal-request-id" in headers,
-        not_started=status == 503 and headers.get("x-fal-needs-retry") == "1",  # noqa: PLR2004
+        not_started=status == HTTPStatus.SERVICE_UNAVAILABLE
+        and headers.get("x-fal-error-type") in _NEVER_SCHEDULED,
         user_timeout="x-fal-request-timeout-type" in headers,
         of_file=of_file,
     )

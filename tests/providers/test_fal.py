@@ -153,11 +153,22 @@ async def test_a_submit_waits_its_turn(scripted: ScriptedServer, service: FalSer
     scripted.queue()
     ticket = scripted._scripts["POST", SUBMIT]
     again = {"retry-after": "0.01"}
-    busy, down = answer({}, 429, headers=again), answer({}, 503, headers={**again, "x-fal-needs-retry": "1"})
+    busy = answer({}, 429, headers=again)
+    down = answer({}, 503, headers={**again, "x-fal-error-type": "runner_scheduling_failure"})
     scripted.on("POST", SUBMIT, busy, down, *ticket)
 
     assert (await service.submit(APP, {})).request_id == "r1"
     assert scripted.count("POST") == 3
+
+
+async def test_a_runner_that_was_lost_may_have_begun(scripted: ScriptedServer, service: FalService) -> None:
+    """Advice to try again is no word that nothing was started: a runner that went away is not paid twice."""
+    lost = {"x-fal-needs-retry": "1", "x-fal-error-type": "runner_disconnected", "x-fal-request-id": "r1"}
+    scripted.on("POST", DIRECT, answer({"detail": "gone"}, 503, headers=lost))
+    with pytest.raises(ServiceError, match="gone"):
+        await service.run(APP, {})
+
+    assert scripted.count("POST") == 1
 
 
 async def test_nobody_there() -> None:
