@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nbkit.model.result import Result
     from nbkit.model.schema import Schema
     from nbkit.model.table import table
+    from nbkit.providers.files import data_uri
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ __all__ = [
     "Schema",
     "Stream",
     "__version__",
+    "data_uri",
     "load_ipython_extension",
     "table",
     "unload_ipython_extension",
@@ -42,6 +44,7 @@ _HOMES = {
     "Run": "nbkit.client.run",
     "Schema": "nbkit.model.schema",
     "Stream": "nbkit.client.run",
+    "data_uri": "nbkit.providers.files",
     "table": "nbkit.model.table",
     "webhooks": "nbkit.webhooks",
 }

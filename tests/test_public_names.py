@@ -17,6 +17,7 @@ NAMES = [
     "Schema",
     "Stream",
     "__version__",
+    "data_uri",
     "load_ipython_extension",
     "table",
     "unload_ipython_extension",

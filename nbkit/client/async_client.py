@@ -30,7 +30,7 @@ class AsyncClient:
 
     Args:
         provider: `fal`, `local` (the embedded server), or `auto`: fal where there is a key for it, else local.
-        key: The key; without it `FAL_KEY`, or `FAL_KEY_ID` with `FAL_KEY_SECRET`, is used for fal.
+        key: The key; without it fal's is looked for in the environment, in `.env` files, in Colab and in the keyring.
         base_url: The origin of an nbkit server to speak with instead; only a key given here goes there.
         user: Who asks, for services that want to know.
         validate: Whether to check inputs before they are sent, where the schema of their endpoint is at hand.
@@ -95,13 +95,24 @@ class AsyncClient:
         input: Mapping[str, Any],  # noqa: A002
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - it also cancels at the service
+        hint: str | None = None,
+        start_timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Result:
         """As `Client.run`."""
-        return await self._calls.direct(endpoint, input, timeout)
+        options = {"hint": hint, "start_timeout": start_timeout, "headers": headers}
+        return await self._calls.direct(endpoint, input, timeout, options)
 
-    def stream(self, endpoint: str, input: Mapping[str, Any], *, timeout: float | None = None) -> Stream:  # noqa: A002
+    def stream(
+        self,
+        endpoint: str,
+        input: Mapping[str, Any],  # noqa: A002
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Stream:
         """As `Client.stream`: returns at once; `async for` gives its events, `await` its result."""
-        return self._calls.stream(endpoint, input, timeout)
+        return self._calls.stream(endpoint, input, headers, timeout)
 
     async def status(self, endpoint: str, request_id: str, logs: bool = False) -> Status:  # noqa: FBT001, FBT002
         """As `Client.status`."""

@@ -51,13 +51,35 @@ class Calls:
         submit_headers(**{name: given[name] for name in given.keys() - _IN_THE_ADDRESS})
         return self._start(Run, endpoint, payload, lambda way, draft: way.queued(draft, given), timeout)
 
-    def direct(self, endpoint: str, payload: Mapping[str, Any], timeout: float | None) -> Run:
-        """Start a direct call."""
-        return self._start(Run, endpoint, payload, Conductor.direct, timeout)
+    def direct(
+        self,
+        endpoint: str,
+        payload: Mapping[str, Any],
+        timeout: float | None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Start a direct call.
 
-    def stream(self, endpoint: str, payload: Mapping[str, Any], timeout: float | None) -> Stream:
-        """Start a streamed call."""
-        return self._start(Stream, endpoint, payload, Conductor.streamed, timeout)
+        Raises:
+            InputError: The endpoint or an option is not one.
+        """
+        headers = submit_headers(**(options or {}))
+        return self._start(Run, endpoint, payload, lambda way, draft: way.direct(draft, headers), timeout)
+
+    def stream(
+        self,
+        endpoint: str,
+        payload: Mapping[str, Any],
+        headers: Mapping[str, str] | None,
+        timeout: float | None,
+    ) -> Stream:
+        """Start a streamed call.
+
+        Raises:
+            InputError: The endpoint or a header is not one.
+        """
+        sent = submit_headers(headers=headers)
+        return self._start(Stream, endpoint, payload, lambda way, draft: way.streamed(draft, sent), timeout)
 
     def attach(self, endpoint: str, request_id: str) -> Run:
         """Follow a request that was submitted before."""

@@ -32,7 +32,7 @@ class Client:
 
     Args:
         provider: `fal`, `local` (the embedded server), or `auto`: fal where there is a key for it, else local.
-        key: The key; without it `FAL_KEY`, or `FAL_KEY_ID` with `FAL_KEY_SECRET`, is used for fal.
+        key: The key; without it fal's is looked for in the environment, in `.env` files, in Colab and in the keyring.
         base_url: The origin of an nbkit server to speak with instead; only a key given here goes there.
         user: Who asks, for services that want to know.
         validate: Whether to check inputs before they are sent, where the schema of their endpoint is at hand.
@@ -124,33 +124,54 @@ class Client:
             _tell(run, on_event, logs=logs)
         return run.result()
 
-    def run(self, endpoint: str, input: Mapping[str, Any], *, timeout: float | None = None) -> Result:  # noqa: A002
+    def run(
+        self,
+        endpoint: str,
+        input: Mapping[str, Any],  # noqa: A002
+        *,
+        timeout: float | None = None,
+        hint: str | None = None,
+        start_timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Result:
         """Call an endpoint directly, without the queue, and return its result.
 
         Args:
             endpoint: What to call.
             input: Its input.
             timeout: Seconds after which the connection is closed, which cancels it.
+            hint: Calls with the same hint go to the same runner where possible.
+            start_timeout: Seconds within which the service must start it.
+            headers: More header fields for the service.
 
         Raises:
             ServiceError: The service or the model refused it.
             RunTimeout: Its time ran out.
             NbkitError: As for `submit`.
         """
-        return self._calls.direct(endpoint, input, timeout).result()
+        options = {"hint": hint, "start_timeout": start_timeout, "headers": headers}
+        return self._calls.direct(endpoint, input, timeout, options).result()
 
-    def stream(self, endpoint: str, input: Mapping[str, Any], *, timeout: float | None = None) -> Stream:  # noqa: A002
+    def stream(
+        self,
+        endpoint: str,
+        input: Mapping[str, Any],  # noqa: A002
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Stream:
         """Call an endpoint as a stream and return at once; go through its events, or wait with `.done()`.
 
         Args:
             endpoint: What to call.
             input: Its input.
             timeout: Seconds after which the connection is closed, which cancels it.
+            headers: More header fields for the service.
 
         Raises:
-            InputError: The endpoint is not one.
+            InputError: The endpoint or a header is not one.
         """
-        return self._calls.stream(endpoint, input, timeout)
+        return self._calls.stream(endpoint, input, headers, timeout)
 
     def status(self, endpoint: str, request_id: str, logs: bool = False) -> Status:  # noqa: FBT001, FBT002
         """Ask for the state of a request.

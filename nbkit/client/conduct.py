@@ -163,17 +163,17 @@ class Conductor:
             self.run._publish(event)  # noqa: SLF001
         return await self.line.service.result(self.endpoint, ticket, reader)
 
-    async def direct(self, draft: Draft) -> Reply:
+    async def direct(self, draft: Draft, headers: Mapping[str, str]) -> Reply:
         """By a direct call."""
-        return await self.line.service.run(self.endpoint, await self._prepare(draft))
+        return await self.line.service.run(self.endpoint, await self._prepare(draft), headers)
 
-    async def streamed(self, draft: Draft) -> Reply:
+    async def streamed(self, draft: Draft, headers: Mapping[str, str]) -> Reply:
         """By a stream; what each event brings is fetched before it is told."""
         sent = await self._prepare(draft)
         about: dict[str, str] = {}
         last: Event | None = None
         async for event in self.line.service.stream(
-            self.endpoint, sent, silence=_STREAM_SILENCE, about=about
+            self.endpoint, sent, headers=headers, silence=_STREAM_SILENCE, about=about
         ):
             self.run._accept(about["request_id"], about["stand_in"])  # noqa: SLF001
             last = await self._with_files(event)

@@ -117,16 +117,24 @@ class FalService:
         answer = await self._post(endpoint, url, payload, doing, headers=headers, unwanted=unwanted)
         return read_ticket(_json(answer), answer.headers, self.hosts, endpoint)
 
-    async def run(self, endpoint: Endpoint, payload: Mapping[str, Any]) -> Reply:
+    async def run(
+        self, endpoint: Endpoint, payload: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Reply:
         """Call an endpoint directly and wait for its output; closing the connection cancels it.
+
+        Args:
+            endpoint: What to call.
+            payload: Its input.
+            headers: Options, as `submit_headers` gives them.
 
         Raises:
             ServiceError: The service or the model refused it.
             ConnectionFailed: The service was never reached.
             RunUnknown: It was sent, and what became of it is not known.
         """
+        url = self.hosts.direct(endpoint)
         answer = await self._post(
-            endpoint, self.hosts.direct(endpoint), payload, f"running {endpoint}", read_timeout=None
+            endpoint, url, payload, f"running {endpoint}", headers=headers, read_timeout=None
         )
         return _reply(answer)
 
@@ -304,13 +312,20 @@ class FalService:
         return str(status or "OK")
 
     async def stream(
-        self, endpoint: Endpoint, payload: Mapping[str, Any], *, silence: float, about: dict[str, str]
+        self,
+        endpoint: Endpoint,
+        payload: Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+        silence: float,
+        about: dict[str, str],
     ) -> AsyncIterator[Event]:
         """The events of a streamed call, sent once. Closing the connection cancels it.
 
         Args:
             endpoint: What to call.
             payload: Its input.
+            headers: Options, as `submit_headers` gives them.
             silence: Seconds without a byte after which the stream counts as broken; comments are bytes.
             about: Is told `request_id` and `stand_in` as soon as they are known.
 
@@ -324,7 +339,7 @@ class FalService:
         ended = False
         try:
             async with self.transport.open(
-                "POST", url, json=payload, headers=_EVENT_STREAM, read_timeout=silence
+                "POST", url, json=payload, headers={**(headers or {}), **_EVENT_STREAM}, read_timeout=silence
             ) as opened:
                 if opened.status >= 300 or not _is_event_stream(opened.headers):  # noqa: PLR2004
                     content = await opened.read()

@@ -109,19 +109,16 @@ class Look:
             for at in range(start, stop, _CHUNK):
                 yield source[at : min(at + _CHUNK, stop)]
             return
-        try:
-            opened = await asyncio.to_thread(source.open, "rb")
-        except OSError as error:
-            raise unreadable(self.file, error) from error
-        with opened:
-            for at in range(start, stop, _CHUNK):
-                yield await asyncio.to_thread(self._read, opened, at, min(_CHUNK, stop - at))
+        for at in range(start, stop, _CHUNK):
+            yield await asyncio.to_thread(self._read, source, at, min(_CHUNK, stop - at))
 
-    def _read(self, opened: io.BufferedReader, at: int, count: int) -> bytes:
+    def _read(self, path: Path, at: int, count: int) -> bytes:
+        """Read some bytes. The file is opened for each, so that none stays open when nobody wants more of it."""
         try:
-            opened.seek(at)
-            piece = opened.read(count)
-            is_same = len(piece) == count and _facts(self.file.source) == self.facts
+            with path.open("rb") as opened:
+                opened.seek(at)
+                piece = opened.read(count)
+            is_same = len(piece) == count and _facts(path) == self.facts
         except OSError as error:
             raise unreadable(self.file, error) from error
         if not is_same:

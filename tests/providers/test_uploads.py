@@ -124,7 +124,7 @@ async def test_a_part_that_is_refused_stops_the_others(
     uploader: Uploader, scripted: ScriptedServer, path: Path
 ) -> None:
     """A refusal is told with the service's words, and nothing goes on behind it."""
-    scripted.on("PUT", "/put/1/1", answer({"detail": "the account is full"}, 403))
+    scripted.on("PUT", "/put/1/1", answer({"detail": "the account is full"}, 403, after=0.3))
     scripted.on("PUT", "/put/1/2", never)
     with pytest.raises(ServiceError, match=r"uploading large.bin: the account is full \(HTTP 403\)"):
         await uploader.upload(file(path))
