@@ -19,6 +19,7 @@ from nbkit.errors import (
     StreamBroken,
 )
 from nbkit.model.event import Event, Failed, Log, Output, StepFinished
+from nbkit.model.media import find_media
 from nbkit.model.result import Result
 from nbkit.providers.fal import Reply, end_event
 from nbkit.wire.fal.queue import StatusReader, Ticket
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from nbkit.client.run import Run
     from nbkit.client.session import Line, Session
     from nbkit.model.endpoint import Endpoint
+    from nbkit.model.media import Media
     from nbkit.providers.inputs import Draft
 
     Way = Callable[["Conductor"], Coroutine[Any, Any, Reply]]
 
 _CANCEL_GRACE = 15.0
 _STREAM_SILENCE = 300.0
+_NOT_FETCHED = "it was cancelled while its files were fetched"
 
 
 class Conductor:
@@ -52,6 +55,7 @@ class Conductor:
         self._unwanted = asyncio.Event()
         self._is_mute = False
         self._deadline: float | None = None
+        self._fetching: asyncio.Future[tuple[Media, ...]] | None = None
 
     async def start(self, way: Way, limit: float | None = None) -> None:
         """Begin."""
@@ -69,7 +73,9 @@ class Conductor:
         if self.run.is_done or self._unwanted.is_set() or self._task is None:
             return
         self._unwanted.set()
-        if self._ticket is not None:
+        if self._fetching is not None:
+            self._fetching.cancel()
+        elif self._ticket is not None:
             self._background(self._cancel_remotely(self._ticket))
         elif self._is_sending:
             self._background(self._lose(None))  # its id is needed to cancel it, and comes with the answer
@@ -91,7 +97,7 @@ class Conductor:
         try:
             self.line = await self._session.line(self.endpoint)
             reply = await way(self)
-            media = await self.line.collector.collect(reply.data, reply.request_id or self.run.id)
+            media = await self._files_of(reply)
         except asyncio.CancelledError:
             self._end(self._cancelled())
         except Exception as error:  # noqa: BLE001 - whatever went wrong, whoever waits must hear of it
@@ -110,9 +116,18 @@ class Conductor:
                 cost=self.line.prices.cost(self.endpoint, reply.billable_units),
                 stand_in=run.stand_in,
             )
-            if not (run.events and getattr(run.events[-1], "final", False)):
+            if not isinstance(run.events[-1] if run.events else None, Output):
                 run._publish(Output(reply.data, final=True, raw=reply.data, media=media))  # noqa: SLF001
             run._settle(result)  # noqa: SLF001
+
+    async def _files_of(self, reply: Reply) -> tuple[Media, ...]:
+        """The files of a result. Once it is here, cancelling gives up on its files and not on the result."""
+        work = asyncio.ensure_future(self.line.collector.collect(reply.data, reply.request_id or self.run.id))
+        self._fetching = work
+        await asyncio.wait({work})
+        if work.cancelled():
+            return tuple(replace(media, problem=_NOT_FETCHED) for media in find_media(reply.data))
+        return work.result()
 
     def _cancelled(self) -> Exception:
         about = {"endpoint": self.run.endpoint, "request_id": self.run.id}

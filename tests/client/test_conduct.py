@@ -77,7 +77,7 @@ def test_a_models_stream_and_a_workflows(client: nbkit.Client, scripted: Scripte
     scripted.on("POST", f"/run/{FLOW}/stream", stream(encode({"type": "output", "output": {"u": PIXEL}})))
     run = client.stream(APP, {})
 
-    assert [event.data for event in run if isinstance(event, Output)] == [{"n": 1}, {"n": 2}, {"n": 2}]
+    assert [event.data for event in run if isinstance(event, Output)] == [{"n": 1}, {"n": 2}]
     assert (run.done(), run.id) == ({"n": 2}, "s1")
     assert client.stream(FLOW, {}).result(10).image.width == 1
 
@@ -510,3 +510,16 @@ def test_callbacks_are_told_in_the_callers_thread(client: nbkit.Client, scripted
         client.subscribe(APP, {}, on_event=on_event, logs=logs)
         assert [name for name, _ in told] == ["Started", *(["Log"] if logs else []), "Output"]
         assert {thread for _, thread in told} == {threading.current_thread().name}
+
+
+def test_a_result_that_is_here_outlives_a_cancel(client: nbkit.Client, scripted: ScriptedServer) -> None:
+    """Cancelling while its files are fetched gives up on the files: what was paid for is kept."""
+    scripted.on("POST", DIRECT, answer({"image": {"url": f"{scripted.origin}/slow.png"}, "seed": 4}))
+    scripted.on("GET", "/slow.png", never)
+    run = client._calls.direct(APP, {}, None)
+    scripted.until(lambda: scripted.count("GET"))
+    run.cancel()
+    result = run.result(5)
+
+    assert (result.seed, result.media[0].path) == (4, None)
+    assert "cancelled" in result.media[0].problem
