@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -28,7 +29,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--port", type=int, default=8188, help="port, 0 for any free one (default: %(default)s)"
     )
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder for files")
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="folder for files and requests (of one server)"
+    )
     parser.add_argument("--key", help=f"key that callers must show (better: the variable {KEY_VARIABLE})")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that compute at once")
     parser.add_argument(
@@ -60,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         from nbkit.server.host import Host
         from nbkit.server.settings import Settings
+        from nbkit.server.throw_away import throw_away_folder
     except ModuleNotFoundError as error:
         print(f"nbkit serve needs {error.name}: pip install 'nbkit-media[local]'", file=sys.stderr)
         return 1
@@ -73,13 +77,17 @@ def run(options: argparse.Namespace) -> int:
         "allowed_origins": tuple(options.allow_origin),
         "nickname": options.nickname,
     }
-    try:
-        settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
-        host = Host(settings)
-    except (NbkitError, OSError) as error:
-        print(f"nbkit serve: {error}", file=sys.stderr)
-        return 1
-    if options.exit_with_parent:
-        host.stop_with_parent()
-    host.run(lambda url: print(f"nbkit server listening on {url}", flush=True))
+    with contextlib.ExitStack() as stack:
+        try:
+            if options.exit_with_parent and options.data_dir is None:
+                # A notebook's kernel is alone with its server, and several of them shall not meet in one folder.
+                chosen["data_dir"] = stack.enter_context(throw_away_folder())
+            settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
+            host = Host(settings)
+        except (NbkitError, OSError) as error:
+            print(f"nbkit serve: {error}", file=sys.stderr)
+            return 1
+        if options.exit_with_parent:
+            host.stop_with_parent()
+        host.run(lambda url: print(f"nbkit server listening on {url}", flush=True))
     return 0

@@ -28,9 +28,10 @@ from nbkit.server import (
 )
 from nbkit.server.access import Access
 from nbkit.server.catalogue import UnknownEndpoint
-from nbkit.server.dispatcher import QueueFull
 from nbkit.server.endpoints import own_endpoints
+from nbkit.server.journal import JournalFailed
 from nbkit.server.replies import BadRequest, reply, service_of
+from nbkit.server.run_store import QueueFull
 from nbkit.server.service import Service
 from nbkit.wire.fal.answers import REQUEST_ID_HEADER
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from nbkit.server.catalogue import Catalogue
-    from nbkit.server.files import FileStore
     from nbkit.server.settings import Settings
 
 _SWEEP_SECONDS = 600.0
@@ -62,13 +62,15 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
         service.files.drop_stale()
         service.saved.load()
         service.dispatcher.open()
-        sweeping = asyncio.create_task(_sweep(service.files))
+        await service.resume()
+        sweeping = asyncio.create_task(_sweep(service))
         try:
             yield
         finally:
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)
             await service.close()
+            await service.store.close()
 
     app = Starlette(
         routes=_routes(),
@@ -78,6 +80,7 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
             BadRequest: _bad_request,
             UnknownEndpoint: _sentence(404),
             QueueFull: _sentence(429),
+            JournalFailed: _sentence(507),
             InputError: _sentence(422),
             HTTPException: _http,
             ClientDisconnect: _left,
@@ -139,11 +142,14 @@ async def _key_set(request: Request) -> Response:
     return reply(await service_of(request).webhooks.key_set())
 
 
-async def _sweep(files: FileStore) -> None:
-    """Drop expired files now and then; that they cannot be fetched any more does not wait for it."""
+async def _sweep(service: Service) -> None:
+    """Drop what is too old or too much now and then; that expired things cannot be had does not wait for it."""
+    files, limits = service.files, service.settings
     while True:
         with contextlib.suppress(OSError):
             await asyncio.to_thread(files.drop_expired)
+            await asyncio.to_thread(files.trim, limits.kept_file_seconds, limits.kept_file_bytes)
+        await service.store.sweep()
         await asyncio.sleep(_SWEEP_SECONDS)
 
 

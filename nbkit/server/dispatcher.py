@@ -6,7 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nbkit.errors import InputError
+from nbkit.server.journal import JournalFailed
+from nbkit.server.run_store import QueueFull
 from nbkit.server.runs import Outcome, Run
 from nbkit.server.validation import problems, with_defaults
 from nbkit.server.workers import WorkerProcess
@@ -15,14 +16,10 @@ from nbkit.wire.fal.answers import IN_QUEUE
 if TYPE_CHECKING:
     from nbkit.server.catalogue import Entry
     from nbkit.server.frames import Message
-    from nbkit.server.runs import RunStore
+    from nbkit.server.run_store import RunStore
     from nbkit.server.settings import Settings
 
 DIRECT, NORMAL, LOW = 0, 1, 2
-
-
-class QueueFull(InputError):
-    """More requests wait than may."""
 
 
 class Dispatcher:
@@ -42,8 +39,17 @@ class Dispatcher:
         worker = self._idle.pop()
         self._spawn(self._warm_up(worker))
 
+    def admit(self) -> None:
+        """Make sure that there is a place for one more.
+
+        Raises:
+            QueueFull: Too many wait already.
+        """
+        if self.queue_length() >= self._settings.max_queued:
+            raise QueueFull(f"{self._settings.max_queued} requests wait already")
+
     def submit(self, run: Run, entry: Entry, *, start_timeout: float | None = None) -> None:
-        """Queue a run.
+        """Queue a run that the store keeps.
 
         Its input is checked now, and a bad one ends it at once, so that it need not wait for a worker.
 
@@ -51,21 +57,16 @@ class Dispatcher:
             run: The run.
             entry: What computes it.
             start_timeout: Seconds within which it has to start.
-
-        Raises:
-            QueueFull: Too many wait already.
         """
-        if self.queue_length() >= self._settings.max_queued:
-            raise QueueFull(f"{self._settings.max_queued} requests wait already")
-        self._store.add(run)
         if self._closed:
             self.finish(run, _stopped())
             return
-        given = with_defaults(run.input, entry.input)
-        if detail := problems(given, entry.input):
-            self.finish(run, Outcome.refused(detail))
-            return
-        run.input = given
+        if run.input is not None:
+            given = with_defaults(run.input, entry.input)
+            if detail := problems(given, entry.input):
+                self.finish(run, Outcome.refused(detail))
+                return
+            run.input = None if run.away else given
         ticket = _Ticket(run, entry)
         self._waiting[run.priority].append(ticket)
         run.position = sum(map(len, self._waiting[: run.priority + 1])) - 1
@@ -94,9 +95,7 @@ class Dispatcher:
 
     def finish(self, run: Run, outcome: Outcome) -> None:
         """End a run."""
-        if not run.over:
-            run.finish(outcome)
-            self._store.finished(run)
+        self._store.finish(run, outcome)
 
     async def close(self) -> None:
         """End every run and every worker."""
@@ -131,6 +130,8 @@ class Dispatcher:
             computation = _Computation(ticket, self._idle.pop())
             self._computing[ticket.run.id] = computation
             ticket.run.start()
+            self._store.release(ticket.run)
+            self._store.started(ticket.run)
             self._spawn(self._compute(computation))
             started = True
         if started:
@@ -153,9 +154,13 @@ class Dispatcher:
             run.log(f"stand-in: {run.stand_in} on this machine answers for {run.endpoint}")
         outcome = Outcome.failed(500, "The server broke off the computation", "internal_error")
         try:
+            if run.input is None:
+                run.input = with_defaults(await self._store.given(run), computation.ticket.entry.input)
             outcome = await worker.compute(
                 computation.ticket.order(), partial(_note, run), time_limit=self._settings.time_limit
             )
+        except JournalFailed as error:
+            outcome = Outcome.failed(500, str(error), "internal_error")
         finally:
             computation.done.set()
             del self._computing[run.id]

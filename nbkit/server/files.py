@@ -113,6 +113,26 @@ class FileStore:
                 (self._files / file.id).unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
 
+    def trim(self, seconds: float, size: int) -> None:
+        """Drop files that are too old, then the oldest until the rest is not too large.
+
+        Args:
+            seconds: How old a file may be.
+            size: Bytes that all may have together.
+        """
+        found = []
+        for path in self._files.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                facts = path.stat()
+                found.append((facts.st_mtime, facts.st_size, path))
+        oldest, total = time.time() - seconds, 0
+        for written, length, path in sorted(found, reverse=True):
+            total += length
+            if written < oldest or total > size:
+                path.unlink(missing_ok=True)
+                if not path.suffix:
+                    path.with_suffix(".json").unlink(missing_ok=True)
+
     def describe(self, file: StoredFile) -> None:
         """Write down what a file is called and which type it has."""
         (self._files / f"{file.id}.json").write_text(json.dumps(asdict(file)), "utf-8")

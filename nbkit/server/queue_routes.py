@@ -14,10 +14,11 @@ from nbkit.server.replies import (
     BadRequest,
     EventStream,
     origin_of,
-    read_json,
+    read_body,
     reply,
     reply_outcome,
     service_of,
+    taking_in,
 )
 from nbkit.server.wishes import wishes
 from nbkit.wire.fal.answers import (
@@ -51,18 +52,23 @@ async def queue(request: Request) -> Response:
         if request.method != "POST":
             raise BadRequest(405, "An endpoint of the queue takes POST.")
         return await _submit(request, path)
-    run = service_of(request).store.get(about["id"])
+    run = await service_of(request).store.find(about["id"])
     if run is None or not _belongs(about["app"], run):
         return reply(NOT_FOUND, 404)
     verb = about["verb"] or "response"
     if (request.method == "PUT") != (verb == "cancel"):
         raise BadRequest(405, "Cancel takes PUT, everything else about a request takes GET.")
-    return _VERBS[verb](request, run)
+    return await _cancel(request, run) if verb == "cancel" else _VERBS[verb](request, run)
 
 
 async def _submit(request: Request, name: str) -> Response:
+    async with taking_in(request):
+        return await _take(request, name)
+
+
+async def _take(request: Request, name: str) -> Response:
     service = service_of(request)
-    given = await read_json(request)
+    given, content = await read_body(request)
     limit = request.query_params.get("fal_max_queue_length", "")
     if limit.isdecimal() and service.dispatcher.queue_length(service.app_of(name)) > int(limit):
         body = {
@@ -74,10 +80,11 @@ async def _submit(request: Request, name: str) -> Response:
     webhook = request.query_params.get("fal_webhook", "")
     if webhook:
         await service.webhooks.prepare(webhook)
-    run = service.begin(name, given, priority=LOW if low else NORMAL, **wishes(request))
+    receiver = (webhook, origin_of(request)) if webhook else None
+    priority = LOW if low else NORMAL
+    run = await service.enqueue(name, given, content, priority=priority, webhook=receiver, **wishes(request))
     ticket = submitted(run.id, RequestUrls.of(_queue_url(request), run.app, run.id), run.position)
     if webhook:
-        service.webhooks.follow(run, webhook, origin_of(request))
         ticket["gateway_request_id"] = run.id
     return reply(ticket, run=run)
 
@@ -99,7 +106,7 @@ async def _statuses(request: Request, run: Run) -> AsyncGenerator[dict[str, Any]
         seen, logs = run.version, run.logs[told:]
         told += len(logs)
         yield run.status(url, logs if wants_logs else None)
-        if run.over:
+        if run.over or run.left:  # who is left asks again, and the next server knows
             return
         await run.change(seen)
 
@@ -108,14 +115,18 @@ def _result(request: Request, run: Run) -> Response:
     return reply_outcome(request, run) if run.over else reply(STILL_IN_PROGRESS, 400, run=run)
 
 
-def _cancel(request: Request, run: Run) -> Response:
+async def _cancel(request: Request, run: Run) -> Response:
     if run.over:
         return reply(ALREADY_COMPLETED, 400, run=run)
-    waiting = service_of(request).cancel(run)
-    return reply(CANCELLED_IN_QUEUE, 200, run=run) if waiting else reply(CANCELLATION_REQUESTED, 202, run=run)
+    service = service_of(request)
+    if service.cancel(run):
+        await run.settle()
+        return reply(CANCELLED_IN_QUEUE, 200, run=run)
+    await service.store.cancelled(run)
+    return reply(CANCELLATION_REQUESTED, 202, run=run)
 
 
-_VERBS = {"response": _result, "status": _status, "status/stream": _status_stream, "cancel": _cancel}
+_VERBS = {"response": _result, "status": _status, "status/stream": _status_stream}
 
 
 def _belongs(app: str, run: Run) -> bool:

@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from nbkit.server.dispatcher import DIRECT
-from nbkit.server.replies import EventStream, gone, read_json, reply_outcome, service_of
+from nbkit.server.replies import EventStream, gone, read_body, reply_outcome, service_of, taking_in
 from nbkit.server.wishes import wishes
 
 if TYPE_CHECKING:
@@ -29,15 +28,23 @@ _PROMPTLY = 1.0  # seconds in which a failure becomes the answer itself, not an 
 async def run(request: Request) -> Response:
     """Answer anything below `/run/`."""
     name = request.path_params["path"].rstrip("/")
-    given = await read_json(request)
-    if name.endswith(_STREAM) and name not in service_of(request).catalogue:
-        return await _stream(request, name.removesuffix(_STREAM), given)
-    return await _call(request, name, given)
-
-
-async def _call(request: Request, name: str, given: dict[str, Any]) -> Response:
     service = service_of(request)
-    begun = service.begin(name, given, priority=DIRECT, **wishes(request))
+    streamed = name.endswith(_STREAM) and name not in service.catalogue
+    async with taking_in(request):
+        given, content = await read_body(request)
+        begun = service.begin(
+            name.removesuffix(_STREAM) if streamed else name,
+            given,
+            size=len(content),
+            watched=streamed,
+            **wishes(request),
+        )
+        del given, content  # the run lets its input go when it is over, and so does this
+    return await (_stream if streamed else _call)(request, begun)
+
+
+async def _call(request: Request, begun: Run) -> Response:
+    service = service_of(request)
     ending = asyncio.ensure_future(begun.end())
     leaving = asyncio.ensure_future(gone(request.receive))
     try:
@@ -53,9 +60,7 @@ async def _call(request: Request, name: str, given: dict[str, Any]) -> Response:
     return reply_outcome(request, begun)
 
 
-async def _stream(request: Request, name: str, given: dict[str, Any]) -> Response:
-    service = service_of(request)
-    begun = service.begin(name, given, priority=DIRECT, watched=True, **wishes(request))
+async def _stream(request: Request, begun: Run) -> Response:
     first: dict[str, Any] | None = None
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_PROMPTLY):
@@ -63,7 +68,7 @@ async def _stream(request: Request, name: str, given: dict[str, Any]) -> Respons
     if first is None and begun.outcome and not begun.outcome.ok:
         return reply_outcome(request, begun)
     events = _events(request, begun, first)
-    return EventStream(request, events, run=begun, keep_alive=service.settings.keep_alive)
+    return EventStream(request, events, run=begun, keep_alive=service_of(request).settings.keep_alive)
 
 
 async def _events(

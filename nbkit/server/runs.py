@@ -1,15 +1,15 @@
-"""Requests in flight and over, and the store that keeps them for those who ask again."""
+"""Requests in flight and over."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 import uuid
-from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbkit.wire.fal.answers import (
     CANCELLED,
@@ -20,9 +20,6 @@ from nbkit.wire.fal.answers import (
     error_summary,
     status,
 )
-
-if TYPE_CHECKING:
-    from nbkit.server.settings import Settings
 
 UNPROCESSABLE = 422
 
@@ -85,7 +82,7 @@ class Run:
         id: The request id.
         endpoint: What was called, with its sub-path.
         app: The same without it, which its addresses hold.
-        input: What was sent; let go once the run is over.
+        input: What was sent, None where only the journal holds it; let go once the run is over.
         stand_in: The local model that answers, an empty string where the endpoint is nbkit's own.
         priority: 0 for what is not queued by its caller (direct calls, steps), 1 normal, 2 low.
         depth: How many workflows it is inside of.
@@ -98,6 +95,16 @@ class Run:
         is_workflow: Whether it is a graph of steps, whose stream tells its own result.
         feed: What it tells those who watch it, None after the last; there is no feed where nobody watches.
         version: Grows with every change.
+        seq: Its place in the order of the journal, 0 where it is not written there.
+        submitted: When it came, in seconds since 1970.
+        start_by: By when it has to start, in seconds since 1970, None for no such wish.
+        starts: How many times it was begun, before this server's start too.
+        seconds: How long it was computed, None where it was not.
+        expires: When its result may be forgotten, in seconds since 1970; infinite before its end.
+        webhook: Whom to tell its end, and by which address of this server; None once that is done.
+        away: Whether only the journal holds its input.
+        cancelled: Whether its cancel was asked for while it was computed.
+        left: Whether this server ends before the run does, and leaves it to the next one.
     """
 
     def __init__(
@@ -127,7 +134,16 @@ class Run:
         self.logs: list[dict[str, Any]] = []
         self.outcome: Outcome | None = None
         self.error = ("", "")
-        self.ended = 0.0
+        self.seq = 0
+        self.submitted = time.time()
+        self.start_by: float | None = None
+        self.starts = 0
+        self.seconds: float | None = None
+        self.expires = math.inf
+        self.webhook: tuple[str, str] | None = None
+        self.away = False
+        self.cancelled = False
+        self.left = False
         self.is_workflow = False
         self.feed: asyncio.Queue[dict[str, Any] | None] | None = asyncio.Queue() if watched else None
         self._began: float | None = None
@@ -154,14 +170,25 @@ class Run:
     def start(self) -> None:
         """Note that it is being computed."""
         self.state, self._began = IN_PROGRESS, time.monotonic()
+        self.starts += 1
+        self._tell()
+
+    def stop_clock(self) -> None:
+        """Note that computing is over; what follows is only writing down."""
+        if self.seconds is None and self._began is not None:
+            self.seconds = time.monotonic() - self._began
+
+    def leave(self) -> None:
+        """Note that nothing more will come of it from this server."""
+        self.left = True
         self._tell()
 
     def finish(self, outcome: Outcome) -> None:
         """Note how it ended. Only the first end counts."""
         if self.over:
             return
-        self.state, self.outcome, self.ended = COMPLETED, outcome, time.monotonic()
-        self.input = None
+        self.stop_clock()
+        self.state, self.outcome, self.input = COMPLETED, outcome, None
         if not outcome.ok:
             self.error = error_summary(outcome.value())
         self._tell()
@@ -181,6 +208,11 @@ class Run:
             # Shielded, because all who wait share the one future.
             await asyncio.shield(self._changed)
 
+    async def settle(self) -> None:
+        """Wait until it is over, or until this server will do nothing more about it."""
+        while not self.over and not self.left:
+            await self.change(self.version)
+
     async def end(self) -> Outcome:
         """Wait until it is over."""
         while self.outcome is None:
@@ -194,7 +226,6 @@ class Run:
             queue_url: The queue's address, as the client calls it.
             logs: The log entries to tell, None where they were not asked for.
         """
-        seconds = self.ended - self._began if self.over and self._began is not None else None
         message, kind = self.error
         urls = RequestUrls.of(queue_url, self.app, self.id)
         return status(
@@ -203,7 +234,7 @@ class Run:
             urls,
             position=self.position,
             logs=logs,
-            seconds=(seconds or 0.0) if self.over else None,
+            seconds=(self.seconds or 0.0) if self.over else None,
             error=message,
             error_type=kind,
         )
@@ -213,43 +244,3 @@ class Run:
         changed, self._changed = self._changed, None
         if changed is not None and not changed.done():
             changed.set_result(None)
-
-
-class RunStore:
-    """The runs that can be asked for, in memory: unfinished ones, and the newest finished ones."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._runs: dict[str, Run] = {}
-        self._finished: deque[Run] = deque()
-        self._bytes = 0
-
-    def add(self, run: Run) -> None:
-        """Keep a run."""
-        self._runs[run.id] = run
-
-    def get(self, request_id: str) -> Run | None:
-        """The run of an id, None where there is none (any more)."""
-        self._forget()
-        return self._runs.get(request_id)
-
-    def finished(self, run: Run) -> None:
-        """Note that a run is over, from which moment on it may be forgotten."""
-        self._finished.append(run)
-        self._bytes += len(run.outcome.body) if run.outcome else 0
-        self._forget()
-
-    def unfinished(self) -> list[Run]:
-        """The runs that are not over."""
-        return [run for run in self._runs.values() if not run.over]
-
-    def _forget(self) -> None:
-        limits, oldest = self._settings, time.monotonic() - self._settings.kept_seconds
-        while self._finished and (
-            len(self._finished) > limits.kept_runs
-            or self._bytes > limits.kept_bytes
-            or self._finished[0].ended < oldest
-        ):
-            run = self._finished.popleft()
-            self._bytes -= len(run.outcome.body) if run.outcome else 0
-            self._runs.pop(run.id, None)

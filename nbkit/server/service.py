@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
 from nbkit.model.endpoint import Endpoint
-from nbkit.server.dispatcher import DIRECT, NORMAL, Dispatcher, QueueFull
+from nbkit.server.dispatcher import DIRECT, NORMAL, Dispatcher
 from nbkit.server.files import FileStore
-from nbkit.server.runs import Outcome, Run, RunStore
+from nbkit.server.journal import JournalFailed
+from nbkit.server.replies import BadRequest
+from nbkit.server.run_store import QueueFull, RunStore
+from nbkit.server.runs import Outcome, Run
 from nbkit.server.saved_workflows import SavedWorkflows
 from nbkit.server.validation import problems, with_defaults
 from nbkit.server.webhooks import Webhooks
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from nbkit.server.settings import Settings
 
 AD_HOC = "workflows/execute"
+_LARGE_BODIES = 8
 
 
 class Service:
@@ -36,6 +42,7 @@ class Service:
         dispatcher: Its queue and workers.
         webhooks: Who is told when a run is over.
         saved: The workflows that callers have saved.
+        large_bodies: Bounds how many of them are taken in at once.
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
@@ -46,6 +53,7 @@ class Service:
         self.dispatcher = Dispatcher(settings, self.store)
         self.webhooks = Webhooks(settings, self.files)
         self.saved = SavedWorkflows(settings.data_dir / "workflows", settings.nickname, catalogue)
+        self.large_bodies = asyncio.Semaphore(_LARGE_BODIES)
         self._workflows: dict[str, asyncio.Task[None]] = {}
 
     def begin(
@@ -53,19 +61,21 @@ class Service:
         name: str,
         given: dict[str, Any],
         *,
-        priority: int = NORMAL,
+        priority: int = DIRECT,
+        size: int = 0,
         start_timeout: float | None = None,
         depth: int = 0,
         watched: bool = False,
         file_seconds: float | None = None,
         keeps_input: bool = True,
     ) -> Run:
-        """Take a request in.
+        """Take in a direct call, or a step of a workflow: something that ends with this server.
 
         Args:
             name: The endpoint's id, as it stands in the address.
             given: Its input. One that is not valid ends the run at once.
             priority: `DIRECT`, `NORMAL` or `LOW`.
+            size: Bytes of the input as JSON.
             start_timeout: Seconds within which it has to start.
             depth: How many workflows it is inside of.
             watched: Whether somebody will listen to its progress.
@@ -83,18 +93,69 @@ class Service:
             "file_seconds": file_seconds,
             "keeps_input": keeps_input,
         }
-        if name.strip("/") == AD_HOC:
-            run = Run(endpoint=AD_HOC, app=AD_HOC, given=given, **facts)
-            self._begin_ad_hoc(run)
-            return run
-        entry = self.catalogue.find(name)
-        app = Endpoint.parse(entry.id).app
-        run = Run(endpoint=entry.id, app=app, given=given, stand_in=entry.stand_in, **facts)
-        if entry.graph is None:
-            self.dispatcher.submit(run, entry, start_timeout=start_timeout)
-        else:
-            self._begin_catalogued(run, entry, entry.graph)
+        run, entry = self._new(name, given, **facts)
+        self._admit(run, entry, size, elsewhere=False)
+        self.store.add(run)
+        self._begin(run, entry, start_timeout)
         return run
+
+    async def enqueue(
+        self,
+        name: str,
+        given: dict[str, Any],
+        content: bytes,
+        *,
+        priority: int = NORMAL,
+        start_timeout: float | None = None,
+        webhook: tuple[str, str] | None = None,
+        **facts: Any,
+    ) -> Run:
+        """Take in a request of the queue. It is written down before this returns, and outlives this server.
+
+        Args:
+            name: The endpoint's id, as it stands in the address.
+            given: Its input. One that is not valid ends the run at once.
+            content: The same as it came.
+            priority: `NORMAL` or `LOW`.
+            start_timeout: Seconds within which it has to start.
+            webhook: Whom to tell its end, and the server's address as the caller knows it.
+            **facts: `file_seconds` and `keeps_input`, as `begin` takes them.
+
+        Raises:
+            UnknownEndpoint: There is no such endpoint.
+            QueueFull: Too many wait already.
+            JournalFailed: It cannot be written down; nothing was started.
+        """
+        run, entry = self._new(name, given, priority=priority, **facts)
+        run.webhook = webhook
+        run.start_by = None if start_timeout is None else run.submitted + start_timeout
+        self._admit(run, entry, len(content), elsewhere=run.keeps_input)
+        try:
+            await self.store.keep(run, content)
+        except BaseException:
+            self.store.release(run)
+            raise
+        self._begin(run, entry, start_timeout)
+        self._follow(run)
+        return run
+
+    async def resume(self) -> None:
+        """Take up what an earlier server left: queued requests wait again, and what was computed is computed again.
+
+        A workflow begins with its first step again. A request that was being computed when two servers went down is
+        failed, because it may be what brings them down.
+
+        Raises:
+            JournalFailed: The journal cannot be read.
+        """
+        runs = await self.store.restore()
+        if any(run.webhook for run in runs):
+            with contextlib.suppress(BadRequest):  # what signs webhooks is not installed any more
+                await self.webhooks.key_set()
+        for run in runs:
+            if not run.over:
+                await self._resume(run)
+            self._follow(run)
 
     def app_of(self, name: str) -> str:
         """The app of an endpoint's id: what it is queued and asked for by.
@@ -109,7 +170,6 @@ class Service:
         return self.begin(
             app,
             given,
-            priority=DIRECT,
             depth=workflow.depth + 1,
             file_seconds=workflow.file_seconds,
             keeps_input=workflow.keeps_input,
@@ -123,12 +183,71 @@ class Service:
         return self.dispatcher.cancel(run)
 
     async def close(self) -> None:
-        """End every run and every worker."""
+        """End every worker and every run, except those of the queue, which are left to the next server."""
+        self.store.leave()
         await self.webhooks.close()
         for task in self._workflows.values():
             task.cancel()
         await asyncio.gather(*self._workflows.values(), return_exceptions=True)
         await self.dispatcher.close()
+
+    def _new(self, name: str, given: Any, **facts: Any) -> tuple[Run, Entry | None]:
+        """A run, and what answers it: None for a workflow that comes along with its request."""
+        if name.strip("/") == AD_HOC:
+            return Run(endpoint=AD_HOC, app=AD_HOC, given=given, **facts), None
+        entry = self.catalogue.find(name)
+        app = Endpoint.parse(entry.id).app
+        return Run(endpoint=entry.id, app=app, given=given, stand_in=entry.stand_in, **facts), entry
+
+    def _admit(self, run: Run, entry: Entry | None, size: int, *, elsewhere: bool) -> None:
+        """Make sure that there is room for a run and for its input, or raise `QueueFull`."""
+        waits = entry is not None and entry.graph is None
+        if waits:
+            self.dispatcher.admit()
+        elif len(self._workflows) >= self.settings.max_queued:
+            # Workflows may call workflows: without an end, one that calls itself often would fill the memory.
+            raise QueueFull(f"{self.settings.max_queued} workflows run already")
+        self.store.hold(run, size, elsewhere=elsewhere and waits)
+
+    def _begin(self, run: Run, entry: Entry | None, start_timeout: float | None) -> None:
+        if entry is None:
+            self._begin_ad_hoc(run)
+        elif entry.graph is not None:
+            self._begin_catalogued(run, entry, entry.graph)
+        else:
+            self.dispatcher.submit(run, entry, start_timeout=start_timeout)
+
+    async def _resume(self, run: Run) -> None:
+        if run.cancelled:
+            self.store.finish(run, Outcome.cancelled())
+            return
+        if run.starts > 1:
+            words = "The server went down twice while it computed this request; it is not tried again"
+            self.store.finish(run, Outcome.failed(503, words, "runner_disconnected"))
+            return
+        try:
+            entry = None if run.endpoint == AD_HOC else self.catalogue.find(run.endpoint)
+            if entry is None or entry.graph is not None or not run.keeps_input:
+                run.input = await self.store.given(run)
+        except (InputError, JournalFailed) as error:
+            words = f"The server was started again and cannot compute this request any more: {error}"
+            self.store.finish(run, Outcome.failed(500, words, "internal_error"))
+            return
+        run.log(
+            "the server was started again; " + ("this is computed anew" if run.starts else "this waits again")
+        )
+        seconds = None if run.starts or run.start_by is None else max(0.0, run.start_by - time.time())
+        self._begin(run, entry, seconds)
+
+    def _follow(self, run: Run) -> None:
+        """See to it that a run's end is told to whom its caller named."""
+        if run.webhook is not None:
+            telling = self.webhooks.follow(run, *run.webhook)
+            telling.add_done_callback(partial(self._told, run))
+
+    def _told(self, run: Run, telling: asyncio.Task[None]) -> None:
+        if not telling.cancelled():
+            self.store.told(run)
 
     def _begin_catalogued(self, run: Run, entry: Entry, graph: Graph) -> None:
         run.input = with_defaults(run.input, entry.input)
@@ -156,10 +275,6 @@ class Service:
         detail = detail or missing_inputs(graph, run.input)
         if run.depth > DEEPEST:
             detail = [field_error(f"workflows are nested more than {DEEPEST} deep", "value_error")]
-        if len(self._workflows) >= self.settings.max_queued:
-            # Workflows may call workflows: without an end, one that calls itself often would fill the memory.
-            raise QueueFull(f"{self.settings.max_queued} workflows run already")
-        self.store.add(run)
         if detail:
             self.dispatcher.finish(run, Outcome.refused(detail))
             return
@@ -169,6 +284,7 @@ class Service:
 
     async def _see_through(self, run: Run, graph: Graph) -> None:
         run.start()
+        self.store.started(run)
         if run.stand_in:
             run.log(f"stand-in: {run.stand_in} on this machine answer for {run.endpoint}")
         self.dispatcher.finish(run, await run_workflow(self, run, graph))
@@ -184,5 +300,4 @@ class Service:
 
     def _refuse(self, run: Run, message: str, *loc: str) -> None:
         """End a run whose request makes no sense."""
-        self.store.add(run)
         self.dispatcher.finish(run, Outcome.refused([field_error(message, "value_error", *loc)]))

@@ -24,7 +24,7 @@ class Settings:
     Attributes:
         host: Address to listen on.
         port: Port to listen on, 0 for any that is free.
-        data_dir: Folder for files and secrets.
+        data_dir: Folder for files, secrets and the journal of requests; one server's alone.
         key: The key that callers must show, an empty string for none.
         workers: How many processes compute at once.
         allowed_hosts: Names besides loopback's that callers may use for this server.
@@ -36,10 +36,15 @@ class Settings:
         time_limit: Seconds that one request may compute.
         cancel_grace: Seconds that a model has to stop by itself before its process is ended.
         keep_alive: Seconds of silence on an event stream before a comment is sent.
+        queued_bytes: How large the inputs that wait may be in memory, as JSON; those of the queue beyond that wait on
+            the disk, direct calls beyond that are refused.
         realtime_idle: Seconds without an input after which a realtime session ends.
         kept_seconds: How long a finished request can be asked for.
+        kept_large_seconds: The same where its result has 10 kB or more.
         kept_runs: How many finished requests can be asked for.
         kept_bytes: How large their results may be together.
+        kept_file_seconds: How long uploaded and made files are kept, at most.
+        kept_file_bytes: How large they may be together; the oldest go first.
         webhook_delay: Seconds before a webhook that was not taken is sent again; doubled each time.
     """
 
@@ -57,10 +62,16 @@ class Settings:
     time_limit: float = 600.0
     cancel_grace: float = 1.0
     keep_alive: float = 15.0
+    queued_bytes: int = 64 * MiB
+    # fal keeps results for an hour, large ones for six minutes. Here they cost only this machine's disk, and a
+    # notebook that was left in the evening is looked at in the morning.
+    kept_seconds: float = 86_400.0
+    kept_large_seconds: float = 86_400.0
     realtime_idle: float = 300.0
-    kept_seconds: float = 3600.0
     kept_runs: int = 10_000
     kept_bytes: int = 512 * MiB
+    kept_file_seconds: float = 30 * 86_400.0
+    kept_file_bytes: int = 20 * 1024 * MiB
     webhook_delay: float = 1.0
 
     def __post_init__(self) -> None:

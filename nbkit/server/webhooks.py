@@ -79,17 +79,21 @@ class Webhooks:
             raise BadRequest(429, f"{self._settings.max_queued} webhooks wait already.")
         await self._signing_key()
 
-    def follow(self, run: Run, url: str, home: str) -> None:
+    def follow(self, run: Run, url: str, home: str) -> asyncio.Task[None]:
         """Tell the end of a run, once it is there.
 
         Args:
             run: The run.
             url: Whom to tell; `prepare` has seen it.
             home: The server's address, as the caller knows it.
+
+        Returns:
+            Done once it was taken, or will not be sent again; cancelled when the server ends before.
         """
         task = asyncio.get_running_loop().create_task(self._see_through(run, url, home))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def close(self) -> None:
         """Give up what has not been taken yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -69,3 +70,13 @@ def tell(given: Values, job: Any) -> Values:
 def process(_given: Values, _job: Any) -> Values:
     """Tell which process computes."""
     return {"pid": os.getpid()}
+
+
+def mark(given: Values, _job: Any) -> Values:
+    """Write a line at the start and one at the end, and take some time between them."""
+    with Path(given["file"]).open("a") as lines:
+        lines.write(f"{given['name']} begun\n")
+    time.sleep(given.get("seconds", 0))
+    with Path(given["file"]).open("a") as lines:
+        lines.write(f"{given['name']} done\n")
+    return {"name": given["name"]}

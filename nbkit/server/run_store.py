@@ -1,0 +1,334 @@
+"""The runs that can be asked for: in memory while they are at work and just after, in the journal for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+import re
+import sys
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nbkit.errors import InputError
+from nbkit.server.journal import Entry, Journal, JournalFailed
+from nbkit.server.runs import Outcome, Run
+from nbkit.wire.fal.answers import IN_PROGRESS
+
+if TYPE_CHECKING:
+    from nbkit.server.settings import Settings
+
+_REQUEST_ID = re.compile(r"[0-9a-f-]{36}")
+_REMEMBERED = 1000  # finished runs in memory; all others are read from the journal when somebody asks
+_REMEMBERED_BYTES = 64 * 2**20
+_LARGE = 10_000  # bytes of a result, from which fal keeps it for a shorter time
+_OPTIONS = ("file_seconds", "keeps_input", "start_by", "cancelled")
+_KEPT_LOGS = 1000
+_KEPT_LOG_CHARACTERS = 256_000
+
+
+class QueueFull(InputError):
+    """More requests wait than may, or larger ones."""
+
+
+class RunStore:
+    """Keeps runs, and writes those of the queue down before their callers hear of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._journal = Journal(settings.data_dir)
+        self._runs: dict[str, Run] = {}
+        self._finished: deque[Run] = deque()
+        self._bytes = 0
+        self._held: dict[str, int] = {}  # inputs in memory, by the size of their JSON
+        self._held_bytes = 0
+        self._ending: set[str] = set()
+        self._unwritten: dict[str, Run] = {}  # ended, and the journal could not be told so
+        self._since_forgetting = 0
+        self._seq = 0
+        self._trouble = ""
+        self._closing = False
+
+    async def restore(self) -> list[Run]:
+        """Read what an earlier server left: runs that are not over, and finished ones whose webhook is not taken."""
+        self._seq = await self._journal.last()
+        runs = [_recalled(entry) for entry in await self._journal.unfinished()]
+        for run in runs:
+            self._remember(run) if run.over else self.add(run)
+        return runs
+
+    def add(self, run: Run) -> None:
+        """Keep a run in memory. It ends with this server."""
+        self._runs[run.id] = run
+
+    async def keep(self, run: Run, given: bytes) -> None:
+        """Keep a run, so that it outlives this server.
+
+        Args:
+            run: The run.
+            given: Its input as it came.
+
+        Raises:
+            JournalFailed: It cannot be written down.
+        """
+        self._seq += 1
+        run.seq = self._seq
+        try:
+            await self._journal.write(_entry(run), given if run.keeps_input else None)
+        except JournalFailed as error:
+            self._warn(error)
+            raise
+        self._rewrite()
+        self._runs[run.id] = run
+
+    def hold(self, run: Run, size: int, *, elsewhere: bool) -> None:
+        """Count the input of a run that waits; where there is no more room for it, only the journal keeps it.
+
+        Args:
+            run: The run.
+            size: Bytes of its input as JSON.
+            elsewhere: Whether the journal keeps it too.
+
+        Raises:
+            QueueFull: There is no room, and it is kept nowhere else.
+        """
+        if self._held_bytes + size <= self._settings.queued_bytes:
+            self._held[run.id] = size
+            self._held_bytes += size
+        elif elsewhere:
+            run.away = True
+        else:
+            raise QueueFull(
+                f"inputs of {self._settings.queued_bytes // 2**20} MiB wait already; upload files instead"
+            )
+
+    def release(self, run: Run) -> None:
+        """Note that the input of a run does not wait any more."""
+        self._held_bytes -= self._held.pop(run.id, 0)
+
+    async def given(self, run: Run) -> dict[str, Any]:
+        """The input of a run that is only in the journal.
+
+        Raises:
+            JournalFailed: It cannot be read, or its caller did not want it to be kept.
+        """
+        content = await self._journal.given(run.id)
+        given: dict[str, Any] = await asyncio.to_thread(json.loads, content) if content.strip() else {}
+        return given
+
+    def get(self, request_id: str) -> Run | None:
+        """The run of an id, None where memory holds none."""
+        run = self._runs.get(request_id)
+        return None if run is None or run.expires <= time.time() else run
+
+    async def find(self, request_id: str) -> Run | None:
+        """The run of an id, None where there is none (any more).
+
+        Raises:
+            JournalFailed: The journal cannot be read.
+        """
+        run = self.get(request_id)
+        if run is None and request_id not in self._runs and _REQUEST_ID.fullmatch(request_id):
+            entry = await self._journal.ended(request_id)
+            if entry is not None:
+                run = _recalled(entry)
+                self._remember(run)
+        return run
+
+    def started(self, run: Run) -> None:
+        """Write down that a run is being computed."""
+        if run.seq and not self._closing:
+            self._save(run)
+
+    def finish(self, run: Run, outcome: Outcome) -> None:
+        """End a run; only the first end counts.
+
+        One of the queue is over for its caller when its end is written down. Otherwise it might be computed again
+        after the caller has seen its result.
+        """
+        if run.over or run.id in self._ending:
+            return
+        self.release(run)
+        size = len(outcome.body)
+        limits = self._settings
+        kept = limits.kept_seconds if size < _LARGE else limits.kept_large_seconds
+        if not run.seq:
+            run.expires = time.time() + kept
+            run.finish(outcome)
+            self._remember(run)
+        elif not self._closing:  # what is broken off by the end of this server is left to the next one
+            self._ending.add(run.id)
+            run.stop_clock()
+            run.expires = time.time() + kept
+            written = self._journal.write(_entry(run, outcome))
+            written.add_done_callback(partial(self._over, run, outcome))
+
+    async def cancelled(self, run: Run) -> None:
+        """Write down that a run at work shall be cancelled, so that no later server begins it again."""
+        run.cancelled = True
+        if run.seq and not run.over and run.id not in self._ending and not self._closing:
+            with contextlib.suppress(JournalFailed):
+                await self._journal.write(_entry(run))
+
+    def told(self, run: Run) -> None:
+        """Note that a run's webhook was taken, or will not be sent again."""
+        run.webhook = None
+        if run.outcome is not None and not self._closing:
+            self._save(run)
+
+    def unfinished(self) -> list[Run]:
+        """The runs that are not over."""
+        return [run for run in self._runs.values() if not run.over]
+
+    async def sweep(self) -> None:
+        """Forget what is too old or too much, and write down what could not be written before."""
+        self._rewrite()
+        self._since_forgetting = 0
+        limits = self._settings
+        while self._finished and self._finished[0].expires <= time.time():
+            self._drop_oldest()
+        try:
+            await self._journal.forget(runs=limits.kept_runs, size=limits.kept_bytes)
+        except JournalFailed as error:
+            self._warn(error)
+
+    def leave(self) -> None:
+        """Leave the unfinished runs of the queue to the next server; those who follow them are let go."""
+        if self._closing:
+            return
+        self._closing = True
+        for run in self.unfinished():
+            if run.seq and run.id not in self._ending:
+                if run.state == IN_PROGRESS:
+                    run.starts -= 1  # it did not bring the server down, so this time does not count
+                    self._save(run)
+                run.leave()
+
+    async def close(self) -> None:
+        """Write what is not written yet, and let the journal go."""
+        self.leave()
+        await self._journal.close()
+
+    def _save(self, run: Run) -> None:
+        self._journal.write(_entry(run, run.outcome)).add_done_callback(self._saved)
+
+    def _saved(self, written: asyncio.Future[Any]) -> None:
+        if not written.cancelled() and (error := written.exception()):
+            self._warn(error)
+
+    def _over(self, run: Run, outcome: Outcome, written: asyncio.Future[Any]) -> None:
+        error = None if written.cancelled() else written.exception()
+        self._ending.discard(run.id)
+        run.finish(outcome)
+        self._remember(run)
+        if error:
+            self._unwritten[run.id] = run
+            self._warn(error)
+            return
+        self._since_forgetting += 1
+        if self._since_forgetting > self._settings.kept_runs // 100:
+            self._since_forgetting = 0
+            self._journal.forget(runs=self._settings.kept_runs, size=self._settings.kept_bytes)
+
+    def _rewrite(self) -> None:
+        """Use that the journal can be written: tell it the ends that it could not take before."""
+        if self._unwritten and not self._closing:
+            unwritten, self._unwritten = self._unwritten, {}
+            for run in unwritten.values():
+                written = self._journal.write(_entry(run, run.outcome))
+                written.add_done_callback(partial(self._rewritten, run))
+
+    def _rewritten(self, run: Run, written: asyncio.Future[Any]) -> None:
+        if not written.cancelled() and written.exception():
+            self._unwritten[run.id] = run
+        elif not self._unwritten:
+            self._trouble = ""
+
+    def _remember(self, run: Run) -> None:
+        self._runs[run.id] = run
+        self._finished.append(run)
+        self._bytes += len(run.outcome.body) if run.outcome else 0
+        most = min(_REMEMBERED, self._settings.kept_runs)
+        most_bytes = min(_REMEMBERED_BYTES, self._settings.kept_bytes)
+        while self._finished and (len(self._finished) > most or self._bytes > most_bytes):
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        run = self._finished.popleft()
+        self._bytes -= len(run.outcome.body) if run.outcome else 0
+        if self._runs.get(run.id) is run:
+            del self._runs[run.id]
+
+    def _warn(self, error: BaseException) -> None:
+        """Say a trouble once, not for each request that meets it."""
+        if str(error) != self._trouble:
+            self._trouble = str(error)
+            sys.stderr.write(
+                f"nbkit serve: {error}; new requests of the queue are refused until it can be written again\n"
+            )
+
+
+def _entry(run: Run, outcome: Outcome | None = None) -> Entry:
+    """A run as the journal keeps it, with its end where it has one."""
+    options = {name: getattr(run, name) for name in _OPTIONS}
+    entry = Entry(
+        run.seq,
+        run.id,
+        run.endpoint,
+        run.app,
+        run.stand_in,
+        run.priority,
+        json.dumps(options),
+        json.dumps(run.webhook) if run.webhook else None,
+        run.submitted,
+        run.starts,
+    )
+    if outcome is None:
+        return entry
+    return entry._replace(
+        ended=time.time(),
+        expires=run.expires,
+        seconds=run.seconds,
+        logs=json.dumps(_newest(run.logs)),
+        status=outcome.status,
+        headers=json.dumps(outcome.headers),
+        body=outcome.body,
+    )
+
+
+def _newest(logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many of the newest log entries as are worth keeping."""
+    kept: list[dict[str, Any]] = []
+    characters = 0
+    for entry in reversed(logs[-_KEPT_LOGS:]):
+        characters += len(entry["message"])
+        if characters > _KEPT_LOG_CHARACTERS:
+            break
+        kept.append(entry)
+    return kept[::-1]
+
+
+def _recalled(entry: Entry) -> Run:
+    """A run as the journal knows it."""
+    options = json.loads(entry.options)
+    run = Run(
+        endpoint=entry.endpoint,
+        app=entry.app,
+        given=None,
+        stand_in=entry.stand_in,
+        priority=entry.priority,
+    )
+    for name in _OPTIONS:
+        setattr(run, name, options[name])
+    run.id, run.seq, run.submitted, run.starts = entry.id, entry.seq, entry.submitted, entry.starts
+    run.webhook = tuple(json.loads(entry.webhook)) if entry.webhook else None
+    run.away = True
+    if entry.status is not None and entry.body is not None:
+        run.logs = json.loads(entry.logs or "[]")
+        run.seconds = entry.seconds
+        run.expires = entry.expires or math.inf
+        run.finish(Outcome(entry.status, entry.body, json.loads(entry.headers or "{}")))
+    return run
