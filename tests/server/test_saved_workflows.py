@@ -229,7 +229,9 @@ def test_workflows_survive_a_restart_and_damage_to_others(
     start: Callable[..., Host], http: httpx.Client, tmp_path: Path
 ) -> None:
     """They are files; what is no workflow among them is left alone."""
-    _save(http, start(data_dir=tmp_path).url, "demo")
+    first = start(data_dir=tmp_path)
+    _save(http, first.url, "demo")
+    first.stop()
     folder = tmp_path / "workflows"
     (folder / "broken.json").write_text("{")
     (folder / "list.json").write_text("[]")
