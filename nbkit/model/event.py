@@ -66,11 +66,13 @@ class StepStarted(Event):
         node: The step's id in the workflow.
         endpoint: What it calls, where known.
         request_id: The service's id of the step's own request, where known.
+        title: What the workflow's author calls it, where known.
     """
 
     node: str = ""
     endpoint: str = ""
     request_id: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,42 @@ class StepFinished(Event):
         output: What it gave.
         endpoint: What it called, where known.
         media: The files in what it gave.
+        title: What the workflow's author calls it, where known.
     """
 
     node: str = ""
     output: Any = None
     endpoint: str = ""
     media: tuple[Media, ...] = field(default=(), repr=False, compare=False)
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Text(Event):
+    """A piece of text that a step wrote on its way. It is told as it comes; the result does not depend on it.
+
+    Attributes:
+        text: The piece.
+        node: The step's id in the workflow, where known.
+    """
+
+    text: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class Paused(Event):
+    """The run waits for a person.
+
+    Attributes:
+        message: What it waits for.
+        node: The workflow step that waits, or an empty string.
+        until: When the service stops waiting, in seconds since 1970; None where it does not say.
+    """
+
+    message: str = ""
+    node: str = ""
+    until: float | None = None
 
 
 @dataclass(frozen=True)

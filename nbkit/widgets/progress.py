@@ -13,6 +13,7 @@ from nbkit.model.event import (
     Failed,
     Log,
     Output,
+    Paused,
     Queued,
     Started,
     StepFinished,
@@ -57,7 +58,7 @@ def _started(card: Card, _event: Started, _at: float) -> Card:
 
 
 def _step_started(card: Card, event: StepStarted, at: float) -> Card:
-    step = Step(event.node, endpoint=event.endpoint, request_id=event.request_id, began=at)
+    step = Step(event.node, endpoint=event.title or event.endpoint, request_id=event.request_id, began=at)
     return replace(card, status="running", steps=(*card.steps, step))
 
 
@@ -66,7 +67,7 @@ def _step_finished(card: Card, event: StepFinished, at: float) -> Card:
     ended = replace(
         step,
         status="completed",
-        endpoint=event.endpoint or step.endpoint,
+        endpoint=event.title or event.endpoint or step.endpoint,
         ended=at,
         seconds=None if step.began is None else at - step.began,
         figures=figures(event.media),
@@ -99,6 +100,10 @@ def _failed(card: Card, event: Failed, at: float) -> Card:
     return replace(card, steps=_with(card.steps, step, failed))
 
 
+def _paused(card: Card, event: Paused, at: float) -> Card:
+    return replace(card, events=(*card.events, (duration(at), "paused", event.message[:200])))
+
+
 def _unrecognised(card: Card, event: Unrecognised, at: float) -> Card:
     return replace(card, events=(*card.events, (duration(at), event.kind or "?", str(event.raw)[:200])))
 
@@ -110,6 +115,7 @@ _CHANGES: dict[type[Event], Callable[[Card, Any, float], Card]] = {
     StepFinished: _step_finished,
     Output: _output,
     Failed: _failed,
+    Paused: _paused,
     Unrecognised: _unrecognised,
 }
 

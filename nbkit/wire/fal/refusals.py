@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import ServiceError, ValidationFailed
+from nbkit.wire.pages import page_words, phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +63,7 @@ def read_refusal(status: int, headers: Mapping[str, str], content: bytes) -> Ref
     body = _parse(content)
     named = body if isinstance(body, dict) else {}
     fields = _field_errors(named.get("detail"))
-    message = _message(named, fields) or _plain(content) or _phrase(status)
+    message = _message(named, fields) or page_words(content) or phrase(status)
     return Refusal(
         status,
         message[:_LONGEST],
@@ -115,24 +113,6 @@ def _first_type(named: Mapping[str, Any]) -> str:
     detail = named.get("detail")
     first = detail[0] if isinstance(detail, list) and detail else None
     return _word(first.get("type")) if isinstance(first, dict) else ""
-
-
-def _plain(content: bytes) -> str:
-    """The words of a body that is not JSON: a proxy's page, say."""
-    text = content[:4000].decode("utf-8", "replace")
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    if title:
-        text = title[1]
-    elif text.lstrip().startswith(("<", "{", "[")):
-        return ""
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "no reason given"
 
 
 def _word(value: Any) -> str:

@@ -1,0 +1,107 @@
+"""How a run stands or ended: one value from the three places that say so.
+
+The last event of a stream, the answer of a blocking call and the run's own record have the same fields in other
+wrappings. Seen from 0.6.16 to 1.13.2: `outputs` is an object, null, or in records up to 1.8 a JSON string; `error` is
+null or, where all is well in 1.8, an empty string; the record of a run that is not known is full of nulls.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nbkit.model.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_UNDER_WAY = ("running", "paused", "scheduled", "pending")
+_WORDS = {"succeeded": "completed", "partial-succeeded": "completed"}
+_METRICS = ("elapsed_time", "total_tokens", "total_steps")
+_NEW_ENGINE = (1, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run stands or ended.
+
+    Attributes:
+        run_id: The run's id, an empty string where the server knows no such run.
+        task_id: The id it is stopped by, an empty string where it is not told.
+        status: `running`, `paused`, `succeeded`, `partial-succeeded`, `failed`, `stopped`, or another word.
+        outputs: What its end node gave.
+        error: Why it failed, in the server's words.
+        handled: How many steps failed and were handled by the workflow; 0 where it is not told.
+        metrics: `elapsed_time` in seconds, `total_tokens`, `total_steps`.
+        raw: The JSON it came from.
+    """
+
+    run_id: str
+    task_id: str = ""
+    status: str = ""
+    outputs: Any = None
+    error: str = ""
+    handled: int = 0
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    raw: Any = field(default=None, repr=False)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it ended, in whatever way."""
+        return bool(self.status) and self.status not in _UNDER_WAY
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it ended and its outputs are here."""
+        return self.status in _WORDS
+
+    def as_status(self) -> Status:
+        """The same as the state of a request."""
+        failure = self.error if self.status in ("failed", "stopped") else ""
+        word = _WORDS.get(self.status, self.status or "unknown")
+        return Status(word, metrics=self.metrics, error=failure, raw=self.raw)
+
+
+def read_outcome(body: Any) -> Outcome | None:
+    """Read the answer of a blocking call, the last event of a stream, or a run's record; None for anything else."""
+    if not isinstance(body, dict):
+        return None
+    data = body.get("data", body)
+    if not isinstance(data, dict) or not data.keys() & {"status", "outputs"}:
+        return None
+    handled = data.get("exceptions_count")
+    return Outcome(
+        _text(data.get("id") or body.get("workflow_run_id") or data.get("workflow_run_id")),
+        _text(body.get("task_id")),
+        _text(data.get("status")),
+        _outputs(data.get("outputs")),
+        _text(data.get("error")),
+        handled if isinstance(handled, int) else 0,
+        {name: data[name] for name in _METRICS if isinstance(data.get(name), (int, float))},
+        body,
+    )
+
+
+def loses_dropped_runs(version: str) -> bool:
+    """Whether a server of this version (its `X-Version`) never records how a run ended whose stream was dropped.
+
+    Up to 1.8 the code that stores the result ends with the connection, and the record stays `running` for ever
+    (seen in 0.6.16, 0.15.3 and 1.8.1).
+    """
+    numbers = re.match(r"(\d{1,4})\.(\d{1,4})", version)
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) < _NEW_ENGINE
+
+
+def _outputs(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return {} if value is None else value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
