@@ -63,11 +63,11 @@ class Limits:
     redirects: int = 5
 
 
-class _Refused(MediaError):
+class _Refused(Exception):  # what happened, as a reader would say it; never leaves this file
     """The host of a file answered, and it was not the file."""
 
-    def __init__(self, message: str, failure: Failure) -> None:
-        super().__init__(message)
+    def __init__(self, failure: Failure) -> None:
+        super().__init__()
         self.failure = failure
 
 
@@ -189,10 +189,7 @@ class Collector:
 
     async def _take(self, opened: Opened, incoming: Incoming, room: _Room) -> str:
         if opened.status != HTTPStatus.OK:
-            raise _Refused(
-                f"it could not be downloaded: HTTP {opened.status}",
-                refusal(opened.status, opened.headers, of_file=True),
-            )
+            raise _Refused(refusal(opened.status, opened.headers, of_file=True))
         announced = opened.headers.get("content-length", "")
         if announced.isdecimal():
             self._bound(int(announced), int(announced), room)
@@ -258,10 +255,12 @@ def _failure(error: ConnectionFailed | RequestLost | _Refused) -> Failure:
 
 
 def _told(error: ConnectionFailed | RequestLost | _Refused, request_id: str) -> Exception:
-    if isinstance(error, _Refused) and error.failure.status in _GONE:
-        named = f"; the request id is {request_id}" if request_id else ""
-        return MediaError(f"the link has expired or is private (HTTP {error.failure.status}){named}")
-    return error
+    if not isinstance(error, _Refused):
+        return error
+    if error.failure.status not in _GONE:
+        return MediaError(f"it could not be downloaded: HTTP {error.failure.status}")
+    named = f"; the request id is {request_id}" if request_id else ""
+    return MediaError(f"the link has expired or is private (HTTP {error.failure.status}){named}")
 
 
 def _joined(url: str, moved: str) -> str:
