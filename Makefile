@@ -15,7 +15,7 @@ demo: weights ## Execute the quickstart notebook; leaves it, with its pictures, 
 	@$(BIN)/nbkit demo notebooks/01-quickstart.ipynb --out build
 
 lab: weights ## Open JupyterLab on the notebooks.
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: lint weights $(JS)/node_modules ## Run everything that decides whether a change is good: lint, types, tests.
 	$(BIN)/pytest

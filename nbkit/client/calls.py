@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbkit.client.conduct import Conductor
@@ -88,7 +89,9 @@ class Calls:
         def follow(way: Conductor, _draft: Draft) -> Coroutine[Any, Any, Reply]:
             return way.followed(Ticket.of(way.line.service.hosts, app, known))
 
-        return self._start(Run, endpoint, {}, follow, None)
+        run = self._start(Run, endpoint, {}, follow, None)
+        run._attached(known)  # noqa: SLF001
+        return run
 
     async def status(self, endpoint: str, request_id: str, *, logs: bool) -> Status:
         """Ask for the state of a request."""
@@ -108,8 +111,9 @@ class Calls:
         lifecycle: Lifecycle,
         on_progress: OnProgress | None,
     ) -> str:
-        """Upload one file."""
-        file = await asyncio.to_thread(as_upload, data, content_type=content_type, file_name=file_name)
+        """Upload one file; here a text can only be a path."""
+        named = Path(data) if isinstance(data, str) else data
+        file = await asyncio.to_thread(as_upload, named, content_type=content_type, file_name=file_name)
         if file is None:
             raise InputError(
                 f"{data!r:.60} ({type(data).__name__}) is not a file",

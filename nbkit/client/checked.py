@@ -34,5 +34,6 @@ async def check_input(line: Line, endpoint: Endpoint, given: Mapping[str, Any]) 
     certain = [problem for problem in problems if problem.is_certain]
     if certain:
         message = "\n  ".join(problem.message for problem in certain[:_MOST_TOLD])
-        raise InputError(message, field=certain[0].field, hint=_SWITCH)
+        # What the embedded server says of an endpoint is what it checks itself.
+        raise InputError(message, field=certain[0].field, hint="" if line.is_embedded else _SWITCH)
     return [f"{problem.message}; the service may ignore it" for problem in problems]

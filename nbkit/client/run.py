@@ -55,6 +55,11 @@ class Run:
         return self._id
 
     @property
+    def request_id(self) -> str:
+        """The same id by the name that results and services call it."""
+        return self._id
+
+    @property
     def endpoint(self) -> str:
         """What was called."""
         return str(self._endpoint)
@@ -296,6 +301,12 @@ class Run:
         self._canceller = canceller
         if self._is_unwanted:
             canceller()
+
+    def _attached(self, request_id: str) -> None:
+        """It was submitted before; where it stands will be told."""
+        with self._changed:
+            self._id = self._id or request_id
+            self._status = "queued" if self._status == "submitting" else self._status
 
     def _accept(self, request_id: str, stand_in: str) -> None:
         with self._changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from nbkit.providers.prices import Prices
 from nbkit.providers.schema_cache import SchemaCache
 from nbkit.providers.schemas import Schemas
 from nbkit.providers.uploads import Uploader
-from nbkit.transport.loop import at_exit
+from nbkit.transport.loop import at_exit, hand_over
 from nbkit.wire.fal.addresses import Hosts
 from nbkit.wire.fal.openapi import is_fal
 from nbkit.wire.fal.pricing import PLATFORM
@@ -41,6 +42,7 @@ class Line:
         collector: Output files.
         schemas: What its endpoints take and give.
         prices: What they cost.
+        is_embedded: Whether it is the server beside the notebook.
     """
 
     service: FalService
@@ -48,6 +50,7 @@ class Line:
     collector: Collector
     schemas: Schemas
     prices: Prices
+    is_embedded: bool = False
 
     @classmethod
     def to(cls, hosts: Hosts, key: Key | None, unknown_hint: str, *, is_embedded: bool = False) -> Line:
@@ -62,7 +65,18 @@ class Line:
             Collector(service.transport, store, hosts),
             Schemas(service.transport, hosts, cache),
             Prices(service.transport, PLATFORM if is_fal(hosts) else None),
+            is_embedded,
         )
+
+
+def _close_soon(lines: dict[tuple[int, Hosts, Key | None], Line]) -> None:
+    async def close() -> None:
+        await asyncio.gather(
+            *(line.service.transport.close() for line in lines.values()), return_exceptions=True
+        )
+
+    if lines and all(pid == os.getpid() for pid, _, _ in lines):
+        hand_over(close())
 
 
 class Session:
@@ -91,6 +105,8 @@ class Session:
         if provider != "local" and not base_url and key is None:
             look_in_colab()
         at_exit(self.close)
+        # Connections that nobody closed would be told of in whatever cell runs when they are found.
+        weakref.finalize(self, _close_soon, self._lines).atexit = False
 
     async def line(self, endpoint: Endpoint | None) -> Line:
         """The line to who answers an endpoint; without one, to who takes files.

@@ -31,6 +31,10 @@ _LAST_LOGS = 400
 _LAST_EVENTS = 200
 _CARD = "font-size:13px;line-height:1.5;max-width:960px;padding:2px 0 4px"
 _BADGE = f"border:{LINE};border-radius:9px;padding:0 8px;font-size:12px;white-space:nowrap"
+_MOST_WARNINGS = 5
+_WARNING = (
+    "border-left:3px solid #c9a227;padding:2px 0 2px 10px;margin:6px 0;overflow-wrap:anywhere;max-width:720px"
+)
 _ERROR = (
     "border-left:3px solid #d9603b;padding:2px 0 2px 10px;margin:8px 0;white-space:pre-wrap;"
     "overflow-wrap:anywhere;max-width:720px"
@@ -49,6 +53,7 @@ class Card:
         seconds: Since it began, or how long it took.
         position: How many requests are ahead of it, None where unknown.
         logs: Lines that the model printed, oldest first.
+        warnings: Of these, what a reader must not miss.
         progress: 0 to 1, None where the service gives no numbers.
         steps: The steps of a workflow, in the order they began.
         figures: The files it gave, or the latest intermediate ones.
@@ -66,6 +71,7 @@ class Card:
     seconds: float = 0.0
     position: int | None = None
     logs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     progress: float | None = None
     steps: tuple[Step, ...] = ()
     figures: tuple[Figure, ...] = ()
@@ -89,7 +95,7 @@ def bundle(card: Card, show: str = "all") -> dict[str, Any]:
 
 def html(card: Card, show: str = "all") -> Markup:
     """The card as HTML with inline styles only."""
-    parts = [heading(card), _error(card)]
+    parts = [heading(card), _error(card), _warnings(card)]
     if show in ("all", "table"):
         parts.append(steps.html(card.steps, card.output_at) if card.steps else Markup())
     if show in ("all", "images"):
@@ -106,7 +112,8 @@ def text(card: Card, show: str = "all") -> str:
     stand_in = f"stand-in: {card.stand_in} answered" if card.stand_in else ""
     facts = [mark(card.status), card.endpoint, card.status, *_facts(card), stand_in]
     request = f"request {card.request_id}" if card.request_id else ""
-    parts = ["  ".join(filter(None, facts)), request, card.error]
+    warnings = [f"warning: {warning}" for warning in card.warnings[:_MOST_WARNINGS]]
+    parts = ["  ".join(filter(None, facts)), request, card.error, *warnings]
     if show in ("all", "table"):
         parts.append(steps.text(card.steps, card.output_at) if card.steps else "")
     if show in ("all", "images"):
@@ -153,6 +160,11 @@ def _bar(progress: float) -> Markup:
     filled = element("div", style=f"width:{done}%;height:4px;border-radius:2px;background:#3b8fd0")
     style = "width:120px;height:4px;border-radius:2px;background:rgba(128,128,128,.25);align-self:center"
     return element("div", filled, style=style)
+
+
+def _warnings(card: Card) -> Markup:
+    told = (element("div", f"⚠ {warning}", style=_WARNING) for warning in card.warnings[:_MOST_WARNINGS])
+    return join(*told)
 
 
 def _error(card: Card) -> Markup:

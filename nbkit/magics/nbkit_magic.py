@@ -36,7 +36,7 @@ class NbkitMagics(Magics):
     @no_var_expand
     @line_magic
     def nbkit(self, line: str) -> None:
-        """Tell about nbkit itself: `%nbkit help`, `%nbkit models`, `%nbkit config`, `%nbkit doctor`."""
+        """Tell about nbkit itself: `%nbkit help|models|config|doctor|connect fal`."""
         word = " ".join(line.split()) or "help"
         command = COMMANDS.get(word)
         if command is None:
@@ -67,6 +67,9 @@ def show_help() -> Told:
 
 def models() -> Told:
     """What answers on this machine without a key."""
+    if missing := _missing():
+        absent = f"not installed: {', '.join(missing)}; pip install 'nbkit-media[local]'"
+        return Told("no endpoint answers on this machine", [(absent,)])
     rows = [(name, what, _weights(needed)) for name, (what, needed) in LOCAL.items()]
     rows += [(name, f"stand-in: {own} answers where there is no key", "") for name, own in STAND_INS.items()]
     return Told("endpoints that answer on this machine", rows, ("endpoint", "what it does", "weights"))
@@ -87,12 +90,12 @@ def config() -> Told:
 
 def doctor() -> Told:
     """Whether everything that is needed is here."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    missing = _missing()
     absent = [name for name in weights.WEIGHTS if not weights.is_present(name)]
     clicks = slot.hears_clicks_while_blocked()
     rows = [
         ("✓", "nbkit", f"{__version__}, Python {platform.python_version()} on {sys.platform}"),
-        ("✓", "key for fal", _key()),
+        ("✕" if missing and find_fal_key() is None else "✓", "key for fal", _key()),
         (
             "✕" if missing else "✓",
             "local models",
@@ -128,7 +131,13 @@ def _key() -> str:
         key = find_fal_key()
     except CredentialsError as error:
         return str(error)
-    return f"from {key.source}" if key else "none: local models answer"
+    if key:
+        return f"from {key.source}"
+    return "none, and no local models either" if _missing() else "none: local models answer"
+
+
+def _missing() -> list[str]:
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
 def _weights(needed: Sequence[str]) -> str:

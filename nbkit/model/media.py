@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from nbkit.errors import MediaError
+from nbkit.model.address import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +132,7 @@ class Media:
             name=self.name,
             caption=caption or self.place,
             content_type=self.content_type,
-            url=self.url,
+            url="" if is_loopback(self.url) else self.url,  # dead once the server beside the notebook ends
             width=self.width,
             height=self.height,
             problem=self.problem,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from nbkit.providers.uploads import OnProgress
 
 _DEEPEST = 60
+_MEDIA = ("image/", "video/", "audio/")
 
 
 class TakesFiles(Protocol):
@@ -151,7 +153,12 @@ def _named_file(text: str, place: str) -> Path | None:
     names_file = any(part.endswith(("_url", "_urls")) for part in place.split("."))
     if not names_file or "://" in text or text.startswith("data:"):
         return None
-    return _existing_file(text)
+    path = _existing_file(text)
+    if path is None and (mimetypes.guess_type(text)[0] or "").startswith(_MEDIA):
+        raise InputError(
+            f"{place}: there is no file {text[:200]!r}, and it is no address either", field=place
+        )
+    return path
 
 
 def _clean(text: str) -> str:

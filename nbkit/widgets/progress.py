@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nbkit.model.media import Media
 
 # `tqdm` writes " 45%|████▌     | 9/20 [00:01<00:02, 7.1it/s]".
+_WARNING = "WARNING"
 _PERCENT = re.compile(r"(\d{1,3})%\|")
 
 
@@ -44,6 +45,8 @@ def advance(card: Card, events: Iterable[Event], began: float = 0.0) -> Card:
         if isinstance(event, Log):
             logs.append(event.message)
             card = replace(card, progress=_percent(event.message, card.progress))
+            if event.level == _WARNING:
+                card = replace(card, warnings=(*card.warnings, event.message))
         elif change := _CHANGES.get(type(event)):
             card = change(card, event, max(0.0, event.at - began))
     return replace(card, logs=(*card.logs, *logs)) if logs else card

@@ -523,3 +523,34 @@ def test_a_result_that_is_here_outlives_a_cancel(client: nbkit.Client, scripted:
 
     assert (result.seed, result.media[0].path) == (4, None)
     assert "cancelled" in result.media[0].problem
+
+
+def test_an_attached_run_knows_its_id_at_once(client: nbkit.Client, scripted: ScriptedServer) -> None:
+    """The id was given, so it need not be waited for, and nothing is being submitted."""
+    scripted.queue()
+    run = client.attach(APP, "r1")
+
+    assert (run.id, run.request_id) == ("r1", "r1")
+    assert run.status != "submitting"
+    assert run.result(5).request_id == "r1"
+
+
+def test_a_client_that_nobody_holds_leaves_quietly() -> None:
+    """A client that is forgotten closes its connections itself, and prints nothing into whatever runs then."""
+    program = (
+        "import gc, time, nbkit\n"
+        "from tests.scripted_server import ScriptedServer\n"
+        "for _ in range(2):\n"
+        "    with ScriptedServer() as server:\n"
+        "        server.queue()\n"
+        "        client = nbkit.Client(base_url=server.origin)\n"
+        "        client.submit('acme/imgen', {}).result(5)\n"
+        "        client = None\n"
+        "        gc.collect()\n"
+        "        time.sleep(0.3)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+
+    assert done.stderr == ""

@@ -221,6 +221,15 @@ async def test_files_that_are_none(
     assert scripted.received == []
 
 
+def test_a_slip_in_a_files_name_is_told() -> None:
+    """What reads like a picture's file, and is none, is refused here and not sent to a service that is paid."""
+    with pytest.raises(InputError, match=r"image_url: there is no file 'no-such-file\.png'") as caught:
+        Draft.of({"image_url": "no-such-file.png"})
+
+    assert caught.value.field == "image_url"
+    assert Draft.of({"prompt": "no-such-file.png"}).data == {"prompt": "no-such-file.png"}
+
+
 async def test_a_closed_file(uploads: Uploader, picture: Path) -> None:
     """A file that was closed before the call says so."""
     with picture.open("rb") as opened:
@@ -242,7 +251,7 @@ async def test_a_broken_picture_is_not_sent(uploads: Uploader, picture: Path) ->
         "https://a/b.png",
         "http://a",
         "data:image/png;base64,AA",
-        "no-such-file.png",
+        "somebody/model",
         "",
         "\0",
         "x" * 5000,

@@ -315,6 +315,8 @@ def test_options_of_an_upload_reach_the_service(scripted: ScriptedServer) -> Non
         with pytest.raises(InputError, match="acl"):
             client.upload(b"x", acl="secret")
         with pytest.raises(InputError, match="is not a file"):
+            client.upload(5)
+        with pytest.raises(MediaError, match="there is no file text"):
             client.upload("text")
 
     assert url == "https://files/1"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nbkit.display.card import Card
+from nbkit.display.card import Card, bundle
 from nbkit.model.event import (
     Event,
     Failed,
@@ -115,3 +115,13 @@ def test_what_nobody_knows_is_kept() -> None:
     assert after(Unrecognised("heartbeat", raw={"a": 1}, at=101.0)).events == (
         ("1.0 s", "heartbeat", "{'a': 1}"),
     )
+
+
+def test_a_warning_is_shown_unfolded() -> None:
+    """What a reader must not miss stands on the card itself, not in the folded lines alone."""
+    card = advance(Card("a/b"), [Log("seed is ignored", level="WARNING"), Log("step 1")])
+
+    assert card.warnings == ("seed is ignored",)
+    page = bundle(card)["text/html"]
+    assert page.index("seed is ignored") < page.index("<details")
+    assert "warning: seed is ignored" in bundle(card)["text/plain"]
