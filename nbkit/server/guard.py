@@ -64,6 +64,20 @@ class Guarded(HttpToolsProtocol):
         self._relax()
         super().connection_lost(exc)
 
+    def _should_upgrade(self) -> bool:
+        """Whether this is a WebSocket's handshake.
+
+        What only looks like one is an ordinary request: the WebSocket library would neither answer nor close it, and
+        fail over it when the server ends.
+        """
+        names = {name for name, _ in self.headers}
+        has_body = bool(names & {b"content-length", b"transfer-encoding"})
+        whole = self.scope.get("method") == "GET" and b"sec-websocket-key" in names and not has_body
+        return whole and super()._should_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Write nothing: callers do not fill the server's log."""
+
     def _in_body(self) -> bool:
         return bool(getattr(self.cycle, "more_body", False))  # there is no cycle before the first request
 

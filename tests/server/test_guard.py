@@ -12,10 +12,12 @@ from nbkit.server.guard import LARGEST_HEAD, Guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import httpx
 
     from nbkit.server.host import Host
+    from tests.server.conftest import CommandLine
 
 HEAD = b"Host: 127.0.0.1\r\n"
 
@@ -150,6 +152,32 @@ def test_what_is_no_request_is_refused(lab: Host, http: httpx.Client, sent: byte
 
     assert answer.startswith(b"HTTP/1.1 400")
     assert http.get(f"{lab.url}/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("request_line", "more"),
+    [
+        (b"PUT /health", b"content-length: 2\r\n\r\n{}"),
+        (b"GET /health", b"\r\n"),
+        (b"GET /health", b"sec-websocket-key: x\r\ncontent-length: 2\r\n\r\n{}"),
+        (b"POST /run/lab/echo/realtime", b"sec-websocket-key: x\r\n\r\n"),
+        (b"GET /run/lab/echo/realtime", b"sec-websocket-key: x\r\nsec-websocket-version: 1\r\n\r\n"),
+    ],
+)
+def test_half_a_handshake_is_answered_and_the_server_ends_quietly(
+    serve: type[CommandLine], tmp_path: Path, request_line: bytes, more: bytes
+) -> None:
+    """A WebSocket begins with GET, a key and no body; nothing else is kept waiting for one."""
+    command = serve("--port", "0", "--data-dir", str(tmp_path))
+    with _connect(command.url()) as line:
+        line.sendall(
+            request_line + b" HTTP/1.1\r\n" + HEAD + b"upgrade: websocket\r\nconnection: upgrade\r\n" + more
+        )
+        answer = line.recv(1000)
+        code, errors = command.end()
+
+    assert answer.startswith(b"HTTP/1.1 ")
+    assert (code, errors) == (0, "")
 
 
 @pytest.mark.parametrize(
