@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -291,3 +293,36 @@ def test_servers_of_kernels_have_folders_of_their_own(serve: Any, tmp_path: Path
         each.end()
 
     assert list((tmp_path / "home" / "embedded").iterdir()) == []
+
+
+def test_a_webhook_is_sent_after_the_restart(server: Killable, http: httpx.Client) -> None:
+    """Whoever waits for it has not heard of the outage."""
+    posts: list[Any] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posts.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_arguments: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+        threading.Thread(target=receiver.serve_forever).start()
+        given = {"file": str(server.marks), "name": "told", "seconds": 0.3}
+        url = f"{server.url}/queue/lab/mark?fal_webhook=http://127.0.0.1:{receiver.server_port}/hook"
+        ticket = http.post(url, json=given).json()
+        _until(lambda: server.count("begun")["told"] == 1)
+        server.end()
+        server.start()
+        _until(lambda: len(posts) == 1)
+        time.sleep(0.1)
+        server.end()
+        server.start()
+        time.sleep(0.5)
+        receiver.shutdown()
+
+    assert [(post["request_id"], post["payload"]) for post in posts] == [
+        (ticket["request_id"], {"name": "told"})
+    ]
