@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nbkit.server.settings import Settings
 
 DIRECT, NORMAL, LOW = 0, 1, 2
+_FEW = 100
+_NUMBERING_SECONDS = 0.05
 
 
 class Dispatcher:
@@ -33,6 +35,7 @@ class Dispatcher:
         self._computing: dict[str, _Computation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._numbering: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
         """Get one worker ready, so that the first request does not wait for Python to start."""
@@ -138,7 +141,16 @@ class Dispatcher:
             self._renumber()
 
     def _renumber(self) -> None:
-        """Tell those who wait how many are ahead of them now."""
+        """Tell those who wait how many are ahead of them now; where they are many, several changes at once."""
+        if self._numbering is not None:
+            return
+        if self.queue_length() <= _FEW:
+            self._number()
+        else:
+            self._numbering = asyncio.get_running_loop().call_later(_NUMBERING_SECONDS, self._number)
+
+    def _number(self) -> None:
+        self._numbering = None
         for position, ticket in enumerate(ticket for queue in self._waiting for ticket in queue):
             ticket.run.move(position)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import math
 import re
@@ -273,7 +274,6 @@ class RunStore:
 
 def _entry(run: Run, outcome: Outcome | None = None) -> Entry:
     """A run as the journal keeps it, with its end where it has one."""
-    options = {name: getattr(run, name) for name in _OPTIONS}
     entry = Entry(
         run.seq,
         run.id,
@@ -281,7 +281,7 @@ def _entry(run: Run, outcome: Outcome | None = None) -> Entry:
         run.app,
         run.stand_in,
         run.priority,
-        json.dumps(options),
+        _options(*(getattr(run, name) for name in _OPTIONS)),
         json.dumps(run.webhook) if run.webhook else None,
         run.submitted,
         run.starts,
@@ -292,11 +292,17 @@ def _entry(run: Run, outcome: Outcome | None = None) -> Entry:
         ended=time.time(),
         expires=run.expires,
         seconds=run.seconds,
-        logs=json.dumps(_newest(run.logs)),
+        logs=json.dumps(_newest(run.logs)) if run.logs else None,
         status=outcome.status,
         headers=json.dumps(outcome.headers),
         body=outcome.body,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _options(*values: Any) -> str:
+    # Remembered, because most requests have none and are alike.
+    return json.dumps(dict(zip(_OPTIONS, values, strict=True)))
 
 
 def _newest(logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
