@@ -39,7 +39,7 @@ _FIRST_STATUS_WITHIN = 3.0
 _LAST_WORD_WITHIN = 0.01
 _STATUS_SILENCE = 45.0
 _QUICKEST_POLL, _SLOWEST_POLL = 0.15, 5.0
-_OUTAGE, _OUTAGE_NEAR = 120.0, 2.0
+_OUTAGE, _OUTAGE_NEAR = 120.0, 5.0  # near: the local server needs about half a second to start again
 _STREAM_ATTEMPTS = 4
 _LOOK_FIRST = (
     "it was not sent again, because it may run and be billed: look for it in the service's own list of requests "
