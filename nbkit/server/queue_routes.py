@@ -105,8 +105,9 @@ async def _statuses(request: Request, run: Run) -> AsyncGenerator[dict[str, Any]
     while True:
         seen, logs = run.version, run.logs[told:]
         told += len(logs)
+        is_last = run.over or run.left  # asked before it is told: it may end while the telling goes on
         yield run.status(url, logs if wants_logs else None)
-        if run.over or run.left:  # who is left asks again, and the next server knows
+        if is_last:  # who is left asks again, and the next server knows
             return
         await run.change(seen)
 
