@@ -27,14 +27,12 @@ ROUTES = pytest.mark.parametrize("route", ["proxy", "middleware"])
 def node() -> str:
     """Node.js, with the client installed."""
     found = shutil.which("node")
-    missing = "" if found else "node is not installed"
-    if found and not (JS / "node_modules/@fal-ai/client/package.json").exists():
+    if found is None:
+        pytest.skip("Node.js is not on this machine, and fal's JavaScript client needs it")
+    if not (JS / "node_modules/@fal-ai/client/package.json").exists():
         missing = "fal's JavaScript client is not installed: `make test` does it, or `npm ci` in tests/js"
-    if missing and os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    if missing:
-        pytest.skip(missing)
-    return str(found)
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    return found
 
 
 @pytest.fixture(scope="module")
