@@ -106,7 +106,7 @@ def test_taken_up_again(client: nbkit.Client) -> None:
 
 def test_cancelled(client: nbkit.Client) -> None:
     """A run that waits behind others is cancelled; it ends one way or the other."""
-    runs = [client.submit("local/collage", {**CAT, "seed": seed}) for seed in range(6)]
+    runs = [client.submit("local/collage", {**CAT, "seed": seed, "num_images": 4}) for seed in range(6)]
     runs[-1].cancel()
     with pytest.raises(RunCancelled):
         runs[-1].result(30)
