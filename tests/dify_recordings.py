@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "recordings" / "dify"
 OLD, NEW = "0.6.16", "1.13.2"
-PNG = (FOLDER / OLD / "07-file-get.bin").read_bytes()
+_GOT = (FOLDER / OLD / "07-file-get.bin").read_bytes()
+PNG = _GOT[_GOT.index(b"\x89PNG") :]
 _FILE = re.compile(rb"/files/tools/[0-9a-f-]{36}\.png|/files/[0-9a-f-]{36}/file-preview")
 
 

@@ -45,7 +45,7 @@ class AsyncClient:
         user: str | None = None,
         validate: bool = True,
     ) -> None:
-        self._calls = Calls(Session(provider, key, base_url, validate=validate))
+        self._calls = Calls(Session(provider, key, base_url, user=user, validate=validate))
         self.user = user
 
     async def submit(
@@ -59,6 +59,7 @@ class AsyncClient:
         start_timeout: float | None = None,
         max_queue_length: int | None = None,
         headers: Mapping[str, str] | None = None,
+        response_mode: str | None = None,
         wait: bool = True,
     ) -> Run:
         """As `Client.submit`."""
@@ -69,6 +70,7 @@ class AsyncClient:
             "start_timeout": start_timeout,
             "max_queue_length": max_queue_length,
             "headers": headers,
+            "response_mode": response_mode,
         }
         run = self._calls.submit(endpoint, input, options)
         return await run._accepted() if wait else run  # noqa: SLF001

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbkit.client.conduct import Conductor
+from nbkit.client.dify import DifyConductor, status_of, stop_run
 from nbkit.client.realtime import Opening
 from nbkit.client.run import Run, Stream
 from nbkit.errors import InputError
@@ -49,7 +50,9 @@ class Calls:
             InputError: The endpoint or an option is not one.
         """
         given = {name: value for name, value in options.items() if value is not None}
-        submit_headers(**{name: given[name] for name in given.keys() - _IN_THE_ADDRESS})
+        if "response_mode" in given and Endpoint.parse(endpoint).provider != "dify":
+            raise InputError("response_mode is an option of Dify's workflows", field="response_mode")
+        submit_headers(**{name: given[name] for name in given.keys() - _NO_HEADERS})
         return self._start(Run, endpoint, payload, lambda way, draft: way.queued(draft, given), timeout)
 
     def direct(
@@ -84,22 +87,22 @@ class Calls:
 
     def attach(self, endpoint: str, request_id: str) -> Run:
         """Follow a request that was submitted before."""
-        app, known = Endpoint.parse(endpoint), _request_id(request_id)
-
-        def follow(way: Conductor, _draft: Draft) -> Coroutine[Any, Any, Reply]:
-            return way.followed(Ticket.of(way.line.service.hosts, app, known))
-
-        run = self._start(Run, endpoint, {}, follow, None)
+        known = _request_id(request_id)
+        run = self._start(Run, endpoint, {}, lambda way, _draft: way.attached(known), None)
         run._attached(known)  # noqa: SLF001
         return run
 
     async def status(self, endpoint: str, request_id: str, *, logs: bool) -> Status:
         """Ask for the state of a request."""
+        if (app := Endpoint.parse(endpoint)).provider == "dify":
+            return await status_of(self.session, app, _request_id(request_id))
         service, ticket = await self._ticket(endpoint, request_id)
         return read_status(await service.status(ticket, logs=logs), logs=logs)
 
     async def cancel(self, endpoint: str, request_id: str) -> str:
         """Ask the service to cancel a request."""
+        if (app := Endpoint.parse(endpoint)).provider == "dify":
+            return await stop_run(self.session, app, _request_id(request_id))
         service, ticket = await self._ticket(endpoint, request_id)
         return await service.cancel(ticket)
 
@@ -126,11 +129,15 @@ class Calls:
     async def schema(self, endpoint: str) -> Schema:
         """Ask what an endpoint takes and gives."""
         app = Endpoint.parse(endpoint)
+        if app.provider == "dify":
+            return await (await self.session.dify(app)).forms.get(app)
         return await (await self.session.line(app)).schemas.get(app)
 
     async def price(self, endpoint: str) -> Price | None:
         """Ask what a unit of an endpoint's work costs."""
         app = Endpoint.parse(endpoint)
+        if app.provider == "dify":
+            return None  # it has no prices
         return await (await self.session.line(app)).prices.get(app)
 
     def realtime(
@@ -166,12 +173,12 @@ class Calls:
             raise InputError("timeout is a number of seconds above 0", field="timeout")
         app, draft = Endpoint.parse(endpoint), Draft.of(payload)
         run = kind(app, draft.data)
-        conductor = Conductor(run, app, self.session)
+        conductor = (DifyConductor if app.provider == "dify" else Conductor)(run, app, self.session)
         hand_over(conductor.start(lambda conductor: way(conductor, draft), timeout))
         return run
 
 
-_IN_THE_ADDRESS = frozenset({"webhook_url", "max_queue_length"})
+_NO_HEADERS = frozenset({"webhook_url", "max_queue_length", "response_mode"})
 
 
 def _request_id(text: str) -> str:

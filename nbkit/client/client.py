@@ -47,7 +47,7 @@ class Client:
         user: str | None = None,
         validate: bool = True,
     ) -> None:
-        self._calls = Calls(Session(provider, key, base_url, validate=validate))
+        self._calls = Calls(Session(provider, key, base_url, user=user, validate=validate))
         self.user = user
 
     def submit(
@@ -61,6 +61,7 @@ class Client:
         start_timeout: float | None = None,
         max_queue_length: int | None = None,
         headers: Mapping[str, str] | None = None,
+        response_mode: str | None = None,
         wait: bool = True,
     ) -> Run:
         """Put a request into the queue and return its run.
@@ -74,6 +75,8 @@ class Client:
             start_timeout: Seconds within which the service must start it.
             max_queue_length: Refuse it where more requests than this are ahead.
             headers: More header fields for the service.
+            response_mode: For Dify's workflows, `streaming` unless it is `blocking`: with a server, or a proxy before
+                it, that cannot stream.
             wait: Whether to return only when the service has given it an id; else the run is on its way.
 
         Raises:
@@ -90,6 +93,7 @@ class Client:
             "start_timeout": start_timeout,
             "max_queue_length": max_queue_length,
             "headers": headers,
+            "response_mode": response_mode,
         }
         run = self._calls.submit(endpoint, input, options)
         return run._wait_accepted() if wait else run  # noqa: SLF001

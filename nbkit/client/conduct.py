@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nbkit.model.endpoint import Endpoint
     from nbkit.model.media import Media
     from nbkit.providers.inputs import Draft
+    from nbkit.wire.dify.events import EventReader
 
     Way = Callable[["Conductor"], Coroutine[Any, Any, Reply]]
 
@@ -50,7 +51,7 @@ class Conductor:
         self.endpoint = endpoint
         self._session = session
         self._task: asyncio.Task[Any] | None = None
-        self._ticket: Ticket | None = None
+        self._ticket: Ticket | EventReader | None = None
         self._is_sending = False
         self._unwanted = asyncio.Event()
         self._is_mute = False
@@ -76,7 +77,7 @@ class Conductor:
         if self._fetching is not None:
             self._fetching.cancel()
         elif self._ticket is not None:
-            self._background(self._cancel_remotely(self._ticket))
+            self._background(self._cancel_remotely())
         elif self._is_sending:
             self._background(self._lose(None))  # its id is needed to cancel it, and comes with the answer
         else:
@@ -95,7 +96,7 @@ class Conductor:
     async def _conduct(self, way: Way) -> None:
         run = self.run
         try:
-            self.line = await self._session.line(self.endpoint)
+            await self._connect()
             reply = await way(self)
             media = await self._files_of(reply)
         except asyncio.CancelledError:
@@ -113,16 +114,29 @@ class Conductor:
                 seconds=run.seconds,
                 metrics=reply.metrics,
                 billable_units=reply.billable_units,
-                cost=self.line.prices.cost(self.endpoint, reply.billable_units),
+                cost=self._cost(reply.billable_units),
                 stand_in=run.stand_in,
             )
             if not isinstance(run.events[-1] if run.events else None, Output):
                 run._publish(Output(reply.data, final=True, raw=reply.data, media=media))  # noqa: SLF001
             run._settle(result)  # noqa: SLF001
 
+    async def _connect(self) -> None:
+        self.line = await self._session.line(self.endpoint)
+
+    async def _collect(self, output: Any, request_id: str) -> tuple[Media, ...]:
+        return await self.line.collector.collect(output, request_id)
+
+    def _cost(self, units: float | None) -> float | None:
+        return self.line.prices.cost(self.endpoint, units)
+
+    async def _ask_to_stop(self) -> None:
+        if isinstance(self._ticket, Ticket):
+            await self.line.service.cancel(self._ticket)
+
     async def _files_of(self, reply: Reply) -> tuple[Media, ...]:
         """The files of a result. Once it is here, cancelling gives up on its files and not on the result."""
-        work = asyncio.ensure_future(self.line.collector.collect(reply.data, reply.request_id or self.run.id))
+        work = asyncio.ensure_future(self._collect(reply.data, reply.request_id or self.run.id))
         self._fetching = work
         await asyncio.wait({work})
         if work.cancelled():
@@ -172,11 +186,15 @@ class Conductor:
         self._ticket = ticket
         self.run._accept(ticket.request_id, ticket.stand_in)  # noqa: SLF001
         if self._unwanted.is_set():
-            self._background(self._cancel_remotely(ticket))
+            self._background(self._cancel_remotely())
         reader = StatusReader()
         async for event in self.line.service.follow(ticket, reader):
             self.run._publish(event)  # noqa: SLF001
         return await self.line.service.result(self.endpoint, ticket, reader)
+
+    async def attached(self, request_id: str) -> Reply:
+        """By a request that was submitted before, maybe by another process."""
+        return await self.followed(Ticket.of(self.line.service.hosts, self.endpoint, request_id))
 
     async def direct(self, draft: Draft, headers: Mapping[str, str]) -> Reply:
         """By a direct call."""
@@ -201,7 +219,10 @@ class Conductor:
 
     async def _prepare(self, draft: Draft) -> dict[str, Any]:
         if self._session.validates:
-            for doubt in await check_input(self.line, self.endpoint, draft.data):
+            line = self.line
+            for doubt in await check_input(
+                line.schemas, self.endpoint, draft.data, is_embedded=line.is_embedded
+            ):
                 self.run._publish(Log(doubt, level="WARNING"))  # noqa: SLF001
         serves = self.line.service.hosts.serves
         sent = await draft.sent(self.line.uploader, serves, self.run._note_upload)  # noqa: SLF001
@@ -210,9 +231,9 @@ class Conductor:
 
     async def _with_files(self, event: Event) -> Event:
         if isinstance(event, StepFinished):
-            media = await self.line.collector.collect(event.output, self.run.id)
+            media = await self._collect(event.output, self.run.id)
         elif isinstance(event, Output):
-            media = await self.line.collector.collect(event.data, self.run.id)
+            media = await self._collect(event.data, self.run.id)
         else:
             return event
         return replace(event, media=media) if media else event
@@ -229,13 +250,13 @@ class Conductor:
             body=inner.get("body") if isinstance(inner, dict) else None,
         )
 
-    async def _cancel_remotely(self, ticket: Ticket) -> None:
+    async def _cancel_remotely(self) -> None:
         """Ask the service; following the run tells whether it did."""
         with contextlib.suppress(NbkitError):  # it may have ended meanwhile
-            await self.line.service.cancel(ticket)
-        await self._lose(ticket)
+            await self._ask_to_stop()
+        await self._lose(self._ticket)
 
-    async def _lose(self, ticket: Ticket | None) -> None:
+    async def _lose(self, ticket: Ticket | EventReader | None) -> None:
         """Give the run some time to end, or to go on, by the service's word; a service that is mute loses it."""
         await asyncio.sleep(_CANCEL_GRACE)
         if not self.run.is_done and self._task is not None and self._ticket is ticket:

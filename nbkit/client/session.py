@@ -8,10 +8,12 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbkit.client.dify_line import DifyLine
 from nbkit.config import cache_dir, data_dir
 from nbkit.credentials import WAYS_TO_GIVE_A_KEY, Key, find_fal_key, look_in_colab
 from nbkit.errors import ConfigError, CredentialsError, InputError
 from nbkit.history.files import FileStore
+from nbkit.providers.dify_connection import Connection, find_connection
 from nbkit.providers.embedded import embedded_server
 from nbkit.providers.fal import FalService
 from nbkit.providers.outputs import Collector
@@ -20,11 +22,14 @@ from nbkit.providers.schema_cache import SchemaCache
 from nbkit.providers.schemas import Schemas
 from nbkit.providers.uploads import Uploader
 from nbkit.transport.loop import at_exit, hand_over
+from nbkit.wire.dify.addresses import Place
 from nbkit.wire.fal.addresses import Hosts
 from nbkit.wire.fal.openapi import is_fal
 from nbkit.wire.fal.pricing import PLATFORM
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nbkit.client.run import Run
     from nbkit.model.endpoint import Endpoint
 
@@ -69,13 +74,15 @@ class Line:
         )
 
 
-def _close_soon(lines: dict[tuple[int, Hosts, Key | None], Line]) -> None:
+def _close_soon(*kinds: Mapping[Any, Line | DifyLine]) -> None:
+    lines = {name: line for lines in kinds for name, line in lines.items()}
+
     async def close() -> None:
         await asyncio.gather(
             *(line.service.transport.close() for line in lines.values()), return_exceptions=True
         )
 
-    if lines and all(pid == os.getpid() for pid, _, _ in lines):
+    if lines and all(name[0] == os.getpid() for name in lines):
         hand_over(close())
 
 
@@ -90,7 +97,13 @@ class Session:
     """
 
     def __init__(
-        self, provider: str, key: str | Key | None, base_url: str | None, *, validate: bool = True
+        self,
+        provider: str,
+        key: str | Key | None,
+        base_url: str | None,
+        *,
+        user: str | None = None,
+        validate: bool = True,
     ) -> None:
         if provider not in PROVIDERS:
             raise ConfigError(f"provider {provider!r} is not known", hint=f"one of {', '.join(PROVIDERS)}")
@@ -99,6 +112,9 @@ class Session:
         self._key = find_fal_key(key, {}) if key is not None else None
         self._fixed = Hosts.of_origin(base_url) if base_url else None
         self._lines: dict[tuple[int, Hosts, Key | None], Line] = {}
+        self._user = user
+        self._base_url = base_url
+        self._apps: dict[tuple[int, Connection], DifyLine] = {}
         self.runs: dict[asyncio.Task[Any], Run] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.held: set[asyncio.Task[None]] = set()
@@ -106,7 +122,7 @@ class Session:
             look_in_colab()
         at_exit(self.close)
         # Connections that nobody closed would be told of in whatever cell runs when they are found.
-        weakref.finalize(self, _close_soon, self._lines).atexit = False
+        weakref.finalize(self, _close_soon, self._lines, self._apps).atexit = False
 
     async def line(self, endpoint: Endpoint | None) -> Line:
         """The line to who answers an endpoint; without one, to who takes files.
@@ -121,13 +137,35 @@ class Session:
             self._lines[name] = Line.to(hosts, key, unknown_hint, is_embedded=bool(unknown_hint))
         return self._lines[name]
 
+    async def dify(self, endpoint: Endpoint) -> DifyLine:
+        """The line to the Dify app of an endpoint.
+
+        Raises:
+            CredentialsError: It is not connected.
+            InputError: This client speaks with others only.
+        """
+        if self._base_url is not None:
+            if self._key is None:
+                raise CredentialsError(f"{endpoint} needs the key of its app", hint="pass it as key=…")
+            found = Connection(Place.of(self._base_url), self._key)
+        elif self._provider == "auto":
+            found = await asyncio.to_thread(find_connection, endpoint.alias)
+        else:
+            raise InputError(
+                f"{endpoint} is a Dify workflow, and this client speaks with {self._provider} only"
+            )
+        name = (os.getpid(), found)
+        if name not in self._apps:
+            self._apps[name] = DifyLine.to(found, self._user)
+        return self._apps[name]
+
     async def _address(self, endpoint: Endpoint | None) -> tuple[Hosts, Key | None, str]:
+        if endpoint and endpoint.provider == "dify":
+            raise InputError(f"{endpoint} is a Dify workflow: it can be run, and nothing else")
         if self._fixed:
             # A key from the environment belongs to fal, not to whoever is at this address.
             return self._fixed, self._key, ""
         wanted = endpoint.provider if endpoint else "fal"
-        if wanted == "dify":
-            raise InputError(f"{endpoint} cannot be called yet: nbkit does not speak with Dify so far")
         # A keyring may take its time, and must not hold up other runs.
         key = self._key or (await asyncio.to_thread(find_fal_key) if self._provider != "local" else None)
         if self._provider == "fal" and key is None:
@@ -157,3 +195,5 @@ class Session:
             line = self._lines.pop(name)
             line.uploader.close()
             await line.service.transport.close()
+        for app in [app for app in self._apps if app[0] == os.getpid()]:
+            await self._apps.pop(app).service.transport.close()

@@ -26,10 +26,10 @@ _MEDIA = ("image/", "video/", "audio/")
 
 
 class TakesFiles(Protocol):
-    """What gives files an address."""
+    """What takes files for a service."""
 
-    async def upload(self, file: Upload, *, on_progress: OnProgress | None = None) -> str:
-        """Take a file and return its address."""
+    async def upload(self, file: Upload, *, on_progress: OnProgress | None = None) -> Any:
+        """Take a file and return what stands for it in an input: its address, or JSON that names it."""
 
 
 @dataclass(slots=True)
@@ -128,7 +128,7 @@ class Draft:
 
 async def _address(
     value: Any, place: str, uploader: TakesFiles, sends_on: Callable[[str], bool], on_progress: OnProgress
-) -> str:
+) -> Any:
     try:
         if isinstance(value, Result):
             value = first_picture(value)

@@ -21,7 +21,7 @@ from nbkit.transport.failures import refusal
 from nbkit.transport.retry import Failure, delay_before_retry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from nbkit.history.files import FileStore, Incoming
     from nbkit.transport.http import Opened, Transport
@@ -109,7 +109,10 @@ class Collector:
             output: The output JSON.
             request_id: The run it is of, named where a file is gone.
         """
-        found = list(islice(find_media(output), self._limits.files + 1))
+        return await self.fetch(list(islice(find_media(output), self._limits.files + 1)), request_id)
+
+    async def fetch(self, found: Sequence[Media], request_id: str = "") -> tuple[Media, ...]:
+        """Files that are known to be in an output, as `collect` gives them."""
         if not found:
             return ()
         room = _Room(self._limits.all_bytes)

@@ -10,6 +10,7 @@ from nbkit.model.event import (
     Failed,
     Log,
     Output,
+    Paused,
     Queued,
     Started,
     StepFinished,
@@ -125,3 +126,21 @@ def test_a_warning_is_shown_unfolded() -> None:
     page = bundle(card)["text/html"]
     assert page.index("seed is ignored") < page.index("<details")
     assert "warning: seed is ignored" in bundle(card)["text/plain"]
+
+
+def test_a_pause_is_kept() -> None:
+    """A run that waits for a person leaves a line that says for what."""
+    assert after(Paused("Ask waits for a person", at=101.0)).events == (
+        ("1.0 s", "paused", "Ask waits for a person"),
+    )
+
+
+def test_a_step_has_the_title_that_its_author_gave_it() -> None:
+    """Beside its id, a step shows its title where it has one."""
+    step = StepStarted("n1", "http-request", title="Fetch image")
+
+    assert after(step).steps[0].endpoint == "Fetch image"
+    assert (
+        after(step, StepFinished("n1", {}, "http-request", title="Fetch image")).steps[0].endpoint
+        == "Fetch image"
+    )

@@ -25,7 +25,9 @@ _ADVICE_BY_CODE = {
     "file_too_large": "the server takes smaller files only",
     "too_many_requests": "too many runs at once: wait until some are over",
 }
+_MOVED = "the server is somewhere else: correct the base URL"
 _ADVICE = {
+    **dict.fromkeys((301, 302, 307, 308), _MOVED),
     401: "the key of this connection is missing or wrong",
     403: "the app's API may be switched off, or the key may not do this",
     404: "is the base URL right? It ends in /v1",

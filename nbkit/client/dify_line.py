@@ -1,0 +1,48 @@
+"""One Dify app, and what goes to and fro between it and this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nbkit.config import data_dir
+from nbkit.history.files import FileStore
+from nbkit.providers.dify import DifyService
+from nbkit.providers.dify_files import DifyCollector, DifyUploader
+from nbkit.providers.dify_forms import DifyForms
+from nbkit.providers.outputs import Collector
+from nbkit.wire.fal.addresses import Hosts
+
+if TYPE_CHECKING:
+    from nbkit.providers.dify_connection import Connection
+
+ANYBODY = "nbkit"
+"""Who asks, where a client was not told: the same every time, so that a run can be stopped later."""
+
+
+@dataclass(slots=True)
+class DifyLine:
+    """One app.
+
+    Attributes:
+        service: The conversation.
+        uploader: Input files.
+        collector: Output files.
+        forms: What the app takes.
+        tasks: The id of each run begun here → the id it is stopped by.
+    """
+
+    service: DifyService
+    uploader: DifyUploader
+    collector: DifyCollector
+    forms: DifyForms
+    tasks: dict[str, str]
+
+    @classmethod
+    def to(cls, connection: Connection, user: str | None) -> DifyLine:
+        """A line to an app."""
+        service = DifyService(connection, user or ANYBODY)
+        # Files may lie on the server's own machine, though that is a private one.
+        near = Hosts.of_origin(connection.place.origin)
+        collector = Collector(service.transport, FileStore(data_dir() / "files"), near)
+        return cls(service, DifyUploader(service), DifyCollector(service, collector), DifyForms(service), {})

@@ -1,0 +1,347 @@
+"""The conversation with a Dify server: one run, from its only POST to its end, whatever the line does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from nbkit.errors import ConnectionFailed, RequestLost, RunUnknown, ServiceError
+from nbkit.transport.http import Answer, Transport
+from nbkit.wire.dify.outcome import Outcome, loses_dropped_runs, read_outcome
+from nbkit.wire.dify.refusals import Refusal, read_refusal
+from nbkit.wire.sse import Decoder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from nbkit.model.endpoint import Endpoint
+    from nbkit.model.event import Event
+    from nbkit.providers.dify_connection import Connection
+    from nbkit.transport.http import Opened
+    from nbkit.wire.dify.events import EventReader
+
+_EVENT_STREAM = {"accept": "text/event-stream", "cache-control": "no-store"}
+_REJOINED_AT_MOST = 3
+_LARGEST_PAGE = 1024 * 1024
+_LOOK_FIRST = (
+    "the run may have happened, and may be billed: it was not sent again. Look into the app's logs in Dify before "
+    "you repeat it"
+)
+_MUTE = (
+    "Dify 1.13 does so where an input is not valid, and some proxies hold streams back: for those there is "
+    'response_mode="blocking"; ' + _LOOK_FIRST
+)
+_FORGETFUL = (
+    "Dify up to 1.8 never records how a run ended whose stream was dropped, and calls it running for ever; "
+    + _LOOK_FIRST
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for what, in seconds.
+
+    Attributes:
+        first_event: For the first event of a stream. A server that works sends it at once, one that has many runs to
+            do a little later, and Dify 1.13 does not send it at all where an input is not valid.
+        silence: Between two pieces of a stream. Servers send a sign of life every 10 s.
+        blocking: For the answer of a blocking call. Servers end a run after 1200 s.
+        followed: For the end of a run whose stream is gone.
+        forgetful: The same, at servers that never record it; it may have ended at that moment.
+        outage: For a server that cannot be asked.
+        quickest: Between two questions, at first.
+        slowest: Between two questions, later.
+    """
+
+    first_event: float = 60.0
+    silence: float = 45.0
+    blocking: float = 1260.0
+    followed: float = 1260.0
+    forgetful: float = 20.0
+    outage: float = 60.0
+    quickest: float = 0.5
+    slowest: float = 5.0
+
+
+PATIENCE = Patience()
+
+
+class DifyService:
+    """One app at one server.
+
+    Args:
+        connection: Where it is, and its key.
+        user: Who asks; runs are stopped, and files found, by whoever began or sent them.
+        patience: How long to wait for what.
+
+    Attributes:
+        place: Where it is.
+        user: Who asks.
+        transport: Its connections.
+        version: What the server calls its version, an empty string until it has answered.
+    """
+
+    def __init__(self, connection: Connection, user: str, patience: Patience | None = None) -> None:
+        self.place = connection.place
+        self.user = user
+        self.version = ""
+        self._key = connection.key
+        self._patience = patience or PATIENCE
+        self.transport = Transport(self.authorization)
+
+    def authorization(self, url: str) -> str | None:
+        """The `Authorization` value for an address; None where the key may not go there."""
+        return f"Bearer {self._key.reveal()}" if self.place.may_have_key(url) else None
+
+    async def stream(
+        self,
+        endpoint: Endpoint,
+        inputs: Mapping[str, Any],
+        reader: EventReader,
+        *,
+        headers: Mapping[str, str] | None = None,
+        first_within: float | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """Run the workflow, and tell its events until it is over. It is sent once.
+
+        A stream that breaks, ends too early or goes silent is not the end of the run: it is followed by its id.
+
+        Args:
+            endpoint: What to call it in messages.
+            inputs: Its inputs.
+            reader: Is told everything.
+            headers: More header fields.
+            first_within: Seconds to wait for the first event.
+
+        Raises:
+            ServiceError: The server refused it; nothing was started.
+            ConnectionFailed: The server was never reached.
+            RunUnknown: It was sent, and what became of it is not known.
+        """
+        url, body = self.place.run, self._body(inputs, "streaming")
+        limit = first_within or self._patience.first_event
+        why, hint = "the stream ended before the run began", _LOOK_FIRST
+        try:
+            async with self.transport.open(
+                "POST",
+                url,
+                json=body,
+                headers={**(headers or {}), **_EVENT_STREAM},
+                read_timeout=self._patience.silence,
+            ) as opened:
+                self._note(opened.headers)
+                if not _is_stream(opened):
+                    for event in reader.conclude(await self._in_one_piece(endpoint, opened)):
+                        yield event
+                    return
+                async for event in self._told(opened, reader, limit):
+                    yield event
+        except TimeoutError:
+            why, hint = f"the server took it and told nothing for {limit:g} s", _MUTE
+        except RequestLost as error:
+            why = str(error)
+        if reader.outcome is None and not reader.run_id:
+            raise RunUnknown(f"running {endpoint}: {why}", endpoint=str(endpoint), hint=hint)
+        async for event in self._followed(endpoint, reader, was_dropped=True):
+            yield event
+
+    async def blocking(
+        self,
+        endpoint: Endpoint,
+        inputs: Mapping[str, Any],
+        reader: EventReader,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """Run the workflow with a single answer, which comes at its end. It is sent once.
+
+        Raises:
+            ServiceError: The server refused it; nothing was started.
+            ConnectionFailed: The server was never reached.
+            RunUnknown: It was sent, and what became of it is not known: a gateway lost patience, say.
+        """
+        body = self._body(inputs, "blocking")
+        try:
+            answer = await self.transport.send(
+                "POST",
+                self.place.run,
+                json=body,
+                headers=headers,
+                may_bill=True,
+                attempts=1,
+                read_timeout=self._patience.blocking,
+            )
+        except RequestLost as error:
+            raise RunUnknown(
+                f"running {endpoint}: {error}", endpoint=str(endpoint), hint=_LOOK_FIRST
+            ) from error
+        self._note(answer.headers)
+        outcome = self._outcome(endpoint, answer.status, answer.content)
+        reader.run_id, reader.task_id = outcome.run_id, outcome.task_id
+        if outcome.is_over:
+            for event in reader.conclude(outcome):
+                yield event
+        async for event in self._followed(endpoint, reader, was_dropped=False):
+            yield event
+
+    async def rejoin(self, endpoint: Endpoint, reader: EventReader) -> AsyncGenerator[Event, None]:
+        """The events, from now on, of a run that was begun before; of one that is over, its end.
+
+        Raises:
+            ServiceError: The server does not know the run, or refuses to tell.
+            RunUnknown: What became of it cannot be learnt.
+        """
+        outcome = await self.record(reader.run_id)
+        if outcome.is_over:
+            for event in reader.conclude(outcome):
+                yield event
+        async for event in self._followed(endpoint, reader, was_dropped=False):
+            yield event
+
+    async def record(self, run_id: str) -> Outcome:
+        """What the server has on record of a run.
+
+        Raises:
+            ServiceError: It does not know the run, or refuses to tell.
+        """
+        answer = await self.transport.send("GET", self.place.detail(run_id), read_timeout=20.0)
+        self._note(answer.headers)
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise self.refusal(answer.status, answer.content).error(f"asking for run {run_id}")
+        outcome = read_outcome(_json(answer))
+        if outcome is None or not outcome.run_id:  # of what it does not know, an old server tells nulls
+            raise ServiceError(f"the server knows no run {run_id}", status=HTTPStatus.NOT_FOUND, body=outcome)
+        return outcome
+
+    async def stop(self, task_id: str) -> None:
+        """Ask the server to stop a task. It says yes to anything: only the run's own end tells.
+
+        Raises:
+            ServiceError: It refused.
+        """
+        answer = await self.transport.send(
+            "POST", self.place.stop(task_id), json={"user": self.user}, read_timeout=10.0, attempts=3
+        )
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise self.refusal(answer.status, answer.content).error(f"stopping task {task_id}")
+
+    def refusal(self, status: int, content: bytes) -> Refusal:
+        """Read an unhappy answer; a server that repeats the key does not get it shown."""
+        return read_refusal(status, content.replace(self._key.reveal().encode(), b"<key>"))
+
+    def _body(self, inputs: Mapping[str, Any], mode: str) -> dict[str, Any]:
+        return {"inputs": inputs, "response_mode": mode, "user": self.user}
+
+    def _note(self, headers: Mapping[str, str]) -> None:
+        self.version = headers.get("x-version", self.version)
+
+    async def _in_one_piece(self, endpoint: Endpoint, opened: Opened) -> Outcome:
+        """An answer that is no stream: a refusal, or the whole run from a server that does not stream."""
+        return self._outcome(endpoint, opened.status, await opened.read(_LARGEST_PAGE))
+
+    def _outcome(self, endpoint: Endpoint, status: int, content: bytes) -> Outcome:
+        doing = f"running {endpoint}"
+        refusal = self.refusal(status, content)
+        if status >= HTTPStatus.MULTIPLE_CHOICES and not refusal.is_from_gateway:
+            raise refusal.error(doing)
+        outcome = read_outcome(refusal.body) if status < HTTPStatus.MULTIPLE_CHOICES else None
+        if outcome is None or not outcome.status:
+            said = f"HTTP {status}: {refusal.message}"
+            raise RunUnknown(
+                f"{doing}: no answer from Dify, but {said}", endpoint=str(endpoint), hint=_LOOK_FIRST
+            )
+        return outcome
+
+    async def _told(
+        self, opened: Opened, reader: EventReader, first_within: float | None
+    ) -> AsyncGenerator[Event, None]:
+        """The events of a stream until the run is over, or the stream is.
+
+        Raises:
+            TimeoutError: The first event did not come in time; signs of life are none.
+        """
+        decoder, chunks = Decoder(), opened.chunks
+        until = None if first_within is None else asyncio.get_running_loop().time() + first_within
+        while True:
+            async with asyncio.timeout_at(until):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            for sent in decoder.feed(chunk):
+                until = None
+                for event in reader.read(sent.data):
+                    yield event
+                if reader.outcome is not None:  # a stream may stay open after its last word
+                    return
+
+    async def _followed(
+        self, endpoint: Endpoint, reader: EventReader, *, was_dropped: bool
+    ) -> AsyncGenerator[Event, None]:
+        """The rest of a run whose stream is gone: by the server's second stream where it has one, else by asking."""
+        for _attempt in range(_REJOINED_AT_MOST):
+            has_told = False
+            with contextlib.suppress(ConnectionFailed, RequestLost):
+                if reader.outcome is None:
+                    async for event in self._told_again(reader):
+                        has_told = True
+                        yield event
+            if not has_told or reader.outcome is not None:
+                break
+        if reader.outcome is None:
+            for event in reader.conclude(await self._asked(endpoint, reader, was_dropped=was_dropped)):
+                yield event
+
+    async def _told_again(self, reader: EventReader) -> AsyncGenerator[Event, None]:
+        url = self.place.events(reader.run_id, self.user)
+        async with self.transport.open(
+            "GET", url, headers=_EVENT_STREAM, read_timeout=self._patience.silence
+        ) as opened:
+            if _is_stream(opened):  # servers up to 1.13 do not know the address
+                async for event in self._told(opened, reader, None):
+                    yield event
+
+    async def _asked(self, endpoint: Endpoint, reader: EventReader, *, was_dropped: bool) -> Outcome:
+        """Ask for a run's record until it is over, in bounded time."""
+        patience, loop = self._patience, asyncio.get_running_loop()
+        is_forgetful = was_dropped and loses_dropped_runs(self.version)
+        bound = patience.forgetful if is_forgetful else patience.followed
+        begun = loop.time()
+        heard = patient_from = begun
+        trouble, state = "", "unknown"
+        while loop.time() < min(patient_from + bound, heard + patience.outage):
+            try:
+                outcome = await self.record(reader.run_id)
+            except (ConnectionFailed, RequestLost, ServiceError) as error:
+                trouble = str(error.args[0])
+            else:
+                if outcome.is_over:
+                    return outcome
+                heard, trouble, state = loop.time(), "", outcome.status
+                if state == "paused":  # for as long as Dify waits for a person
+                    patient_from = heard
+            await asyncio.sleep(min(patience.slowest, patience.quickest + (loop.time() - begun) / 20))
+        waited = f"{loop.time() - begun:.0f} s"
+        still = trouble or f"the server still calls it {state}"
+        again = f"it may go on there: client.attach({str(endpoint)!r}, {reader.run_id!r}) follows it again"
+        raise RunUnknown(
+            f"the stream of {endpoint} is gone, and after {waited} {still}",
+            endpoint=str(endpoint),
+            request_id=reader.run_id,
+            hint=_FORGETFUL if is_forgetful and not trouble else again,
+        )
+
+
+def _is_stream(opened: Opened) -> bool:
+    kind = opened.headers.get("content-type", "").lower()
+    return opened.status < HTTPStatus.MULTIPLE_CHOICES and kind.startswith("text/event-stream")
+
+
+def _json(answer: Answer) -> Any:
+    try:
+        return json.loads(answer.content)
+    except (ValueError, RecursionError):
+        return None
