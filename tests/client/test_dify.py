@@ -36,24 +36,24 @@ STOP, DETAIL, EVENTS = f"/v1/workflows/tasks/{T}/stop", f"{RUN}/{R}", f"/v1/work
 SSE = {"content-type": "text/event-stream; charset=utf-8", "x-version": "1.13.2"}
 OLD_SSE = SSE | {"x-version": "1.8.1"}
 PING = b"event: ping\n\n"
-BREATHS: list[bytes | float] = [PING, 0.1] * 9
+BREATHS: list[bytes | float] = [PING, 0.1] * 15
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait as long as a test can bear."""
     short = dify.Patience(
-        first_event=0.5,
-        silence=0.6,
-        blocking=0.6,
-        followed=1.2,
+        first_event=1.0,
+        silence=1.5,
+        blocking=1.0,
+        followed=3.0,
         forgetful=0.4,
         outage=0.8,
         quickest=0.02,
         slowest=0.1,
     )
     monkeypatch.setattr(dify, "PATIENCE", short)
-    monkeypatch.setattr(conduct, "_CANCEL_GRACE", 0.6)
+    monkeypatch.setattr(conduct, "_CANCEL_GRACE", 1.5)
 
 
 @pytest.fixture
@@ -194,6 +194,7 @@ def check(run: nbkit.Run, status: str, keys: set[str], files: int, words: str) -
         assert result.request_id == run.id
         assert "total_steps" in result.metrics
         assert isinstance(run.events[-1], Output)
+        assert run.events[-1].media == result.media
         assert [it.final for it in run.events if isinstance(it, Output)] == [True]
     assert run.status == status
 
@@ -220,7 +221,7 @@ def test_the_stream_is_left_at_its_last_word(client: nbkit.Client, scripted: Scr
     began = time.monotonic()
 
     assert client.run(APP, {}).data == {}
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1.2
 
 
 def test_files_come_when_their_step_ends(client: nbkit.Client, scripted: ScriptedServer) -> None:
@@ -409,12 +410,12 @@ def test_an_error_and_then_silence(
     with pytest.raises(RunFailed, match="no such model") as caught:
         client.run(APP, {})
 
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1.2
     assert caught.value.status == status
 
 
 FAULTS: list[tuple[str, Act, type[Exception], str]] = [
-    ("hang on invalid input", stream(PING, headers=SSE, then="hold"), RunUnknown, "told nothing for 0.5 s"),
+    ("hang on invalid input", stream(PING, headers=SSE, then="hold"), RunUnknown, "told nothing for 1 s"),
     ("signs of life alone", stream(*BREATHS, headers=SSE, then="hold"), RunUnknown, "told nothing"),
     ("no answer", never, RunUnknown, "may have happened"),
     ("reset", reset, RunUnknown, "may have happened"),
@@ -519,7 +520,7 @@ def test_an_old_server_forgets_dropped_runs(client: nbkit.Client, scripted: Scri
     with pytest.raises(RunUnknown, match="never records how a run ended") as caught:
         client.run(APP, {})
 
-    assert time.monotonic() - began < 1.1
+    assert time.monotonic() - began < 2.0
     assert caught.value.request_id == R
 
 

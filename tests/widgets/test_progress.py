@@ -19,6 +19,7 @@ from nbkit.model.event import (
 )
 from nbkit.model.media import Media
 from nbkit.widgets.progress import advance
+from tests.dify_recordings import STREAMS, read, recording
 
 PICTURE = Media("http://x/a.png", "image/png", path=Path("/store/a.png"))
 
@@ -126,6 +127,20 @@ def test_a_warning_is_shown_unfolded() -> None:
     page = bundle(card)["text/html"]
     assert page.index("seed is ignored") < page.index("<details")
     assert "warning: seed is ignored" in bundle(card)["text/plain"]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_recorded_workflow_makes_a_card(name: str) -> None:
+    """Every step of a recorded run stands on its card, marked as it ended."""
+    reader, events = read(recording(name))
+    card = after(*events)
+    begun = [event for event in events if isinstance(event, StepStarted)]
+
+    assert len(card.steps) == len(begun)
+    if reader.outcome and reader.outcome.is_well:
+        assert {step.status for step in card.steps} == {"completed"}
+    if reader.node:
+        assert [step.node for step in card.steps if step.status == "failed"] == [reader.node]
 
 
 def test_a_pause_is_kept() -> None:
