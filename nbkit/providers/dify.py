@@ -50,7 +50,7 @@ class Patience:
             do a little later, and Dify 1.13 does not send it at all where an input is not valid.
         silence: Between two pieces of a stream. Servers send a sign of life every 10 s.
         blocking: For the answer of a blocking call. Servers end a run after 1200 s.
-        followed: For the end of a run whose stream is gone.
+        followed: For the end of a run whose stream is gone, and for the next event of one whose stream is there.
         forgetful: The same, at servers that never record it; it may have ended at that moment.
         outage: For a server that cannot be asked.
         quickest: Between two questions, at first.
@@ -249,7 +249,7 @@ class DifyService:
         if status >= HTTPStatus.MULTIPLE_CHOICES and not refusal.is_from_gateway:
             raise refusal.error(doing)
         outcome = read_outcome(refusal.body) if status < HTTPStatus.MULTIPLE_CHOICES else None
-        if outcome is None or not outcome.status:
+        if outcome is None or not (outcome.is_over or (outcome.status and outcome.run_id)):
             said = f"HTTP {status}: {refusal.message}"
             raise RunUnknown(
                 f"{doing}: no answer from Dify, but {said}", endpoint=str(endpoint), hint=_LOOK_FIRST
@@ -262,17 +262,18 @@ class DifyService:
         """The events of a stream until the run is over, or the stream is.
 
         Raises:
-            TimeoutError: The first event did not come in time; signs of life are none.
+            TimeoutError: The first event did not come in time, or none for longer than a run may take: the last one
+                was lost, then. Signs of life are no events.
         """
-        decoder, chunks = Decoder(), opened.chunks
-        until = None if first_within is None else asyncio.get_running_loop().time() + first_within
+        decoder, chunks, loop = Decoder(), opened.chunks, asyncio.get_running_loop()
+        until = None if first_within is None else loop.time() + first_within
         while True:
             async with asyncio.timeout_at(until):
                 chunk = await anext(chunks, None)
             if chunk is None:
                 return
             for sent in decoder.feed(chunk):
-                until = None
+                until = loop.time() + self._patience.followed
                 for event in reader.read(sent.data):
                     yield event
                 if reader.outcome is not None:  # a stream may stay open after its last word
@@ -284,7 +285,7 @@ class DifyService:
         """The rest of a run whose stream is gone: by the server's second stream where it has one, else by asking."""
         for _attempt in range(_REJOINED_AT_MOST):
             has_told = False
-            with contextlib.suppress(ConnectionFailed, RequestLost):
+            with contextlib.suppress(ConnectionFailed, RequestLost, TimeoutError):
                 if reader.outcome is None:
                     async for event in self._told_again(reader):
                         has_told = True

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -495,6 +496,17 @@ def test_a_dropped_stream_is_not_the_end(client: nbkit.Client, scripted: Scripte
     assert run.id == R
     assert scripted.count("POST") == 1
     assert scripted.count("GET", DETAIL) == 3
+
+
+def test_a_lost_end_is_looked_up(
+    client: nbkit.Client, scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the last event is lost and the stream only gives signs of life, the run's record tells its end."""
+    monkeypatch.setattr(dify, "PATIENCE", replace(dify.PATIENCE, followed=0.5))
+    scripted.on("POST", RUN, stream(STARTED, *BREATHS, headers=SSE, then="hold"))
+    scripted.on("GET", DETAIL, record("succeeded", {"x": 1}))
+
+    assert client.run(APP, {}).data == {"x": 1}
 
 
 def test_a_newer_server_streams_the_rest(client: nbkit.Client, scripted: ScriptedServer) -> None:
