@@ -137,7 +137,8 @@ class Connection(asyncio.Protocol):
     def reply(self, body: Any, status: str = "200 OK") -> None:
         """Answer with JSON."""
         address = f"{self._home}/cdn/zeros.bin"
-        content = json.dumps(body if body != {} else {"access_url": address, "file_url": address}).encode()
+        stored = {"access_url": address, "file_url": address, "etag": '"part"', "partNumber": 1}
+        content = json.dumps(body or stored).encode()
         self.send(_head(status, "application/json", f"content-length: {len(content)}") + content)
 
     def _answer(self, method: str, path: str, body: bytes) -> None:
@@ -153,6 +154,8 @@ class Connection(asyncio.Protocol):
             self.reply({**token, "expires_at": "2100-01-01T00:00:00+00:00"})
         elif path.startswith("rest/"):
             self.reply({"upload_url": f"{self._home}/cdn/put", "file_url": f"{self._home}/cdn/zeros.bin"})
+        elif path.startswith("cdn/put"):
+            self.reply({})
         elif path.startswith("cdn/zeros"):
             self._later(self._big_file())
         elif path.startswith("cdn/picture"):
