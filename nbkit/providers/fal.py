@@ -45,6 +45,7 @@ _LOOK_FIRST = (
     "it was not sent again, because it may run and be billed: look for it in the service's own list of requests "
     "before you repeat it"
 )
+_PAGE = "a web page came instead of an answer; something between here and the service answers in its place"
 _EVENT_STREAM = {"accept": "text/event-stream", "cache-control": "no-store"}
 
 
@@ -136,6 +137,8 @@ class FalService:
         answer = await self._post(
             endpoint, url, payload, f"running {endpoint}", headers=headers, read_timeout=None
         )
+        if _is_page(answer):
+            raise RunUnknown(f"running {endpoint}: {_PAGE}", endpoint=str(endpoint), hint=_LOOK_FIRST)
         return _reply(answer)
 
     async def _post(
@@ -282,6 +285,13 @@ class FalService:
             ServiceError: It is not completed, or the service does not know it.
         """
         answer = await self.transport.send("GET", ticket.response_url, read_timeout=120.0)
+        if _is_page(answer):
+            raise RunUnknown(
+                f"reading request {ticket.request_id}: {_PAGE}",
+                endpoint=str(endpoint),
+                request_id=ticket.request_id,
+                hint=f"try again with client.result({str(endpoint)!r}, {ticket.request_id!r})",
+            )
         if answer.status < 300:  # noqa: PLR2004
             return _reply(answer, reader.metrics if reader else {}, ticket)
         refusal = self.refusal(answer.status, answer.headers, answer.content)
@@ -409,6 +419,11 @@ def end_event(error: BaseException) -> Event:
         getattr(error, "node", ""),
         raw=getattr(error, "body", None),
     )
+
+
+def _is_page(answer: Answer) -> bool:
+    """Whether somebody on the way answered with a page for people, as the login page of a network does."""
+    return answer.status < 300 and answer.headers.get("content-type", "").lower().startswith("text/html")  # noqa: PLR2004
 
 
 def _is_event_stream(headers: Mapping[str, str]) -> bool:

@@ -479,3 +479,13 @@ async def test_the_key_can_be_one_that_is_missing(scripted: ScriptedServer) -> N
         await service.transport.close()
 
     assert [it.headers.get("authorization") for it in scripted.received] == [None, "Key k"]
+
+
+async def test_a_page_is_no_result(scripted: ScriptedServer, service: FalService) -> None:
+    """A network's login page that answers with 200 is no output, and nobody knows what became of a paid call."""
+    page = answer("<html><title>Log in</title></html>", headers={"content-type": "text/html; charset=utf-8"})
+    scripted.on("POST", DIRECT, page)
+    with pytest.raises(RunUnknown, match="a web page came"):
+        await service.run(APP, {})
+
+    assert scripted.count("POST") == 1
