@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from nbkit.model.price import Price
     from nbkit.model.schema import Schema
     from nbkit.model.status import Status
-    from nbkit.providers.fal import FalService, Reply
+    from nbkit.providers.fal import FalService
+    from nbkit.providers.reply import Reply
     from nbkit.providers.uploads import OnProgress
     from nbkit.wire.fal.storage import Lifecycle
 

@@ -21,7 +21,7 @@ from nbkit.errors import (
 from nbkit.model.event import Event, Failed, Log, Output, StepFinished
 from nbkit.model.media import find_media
 from nbkit.model.result import Result
-from nbkit.providers.fal import Reply, end_event
+from nbkit.providers.reply import Reply, end_event
 from nbkit.wire.fal.queue import StatusReader, Ticket
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from nbkit.client.checked import check_input
 from nbkit.client.conduct import Conductor
 from nbkit.errors import InputError, RunCancelled, RunFailed
 from nbkit.model.event import Event, Failed, Log, StepFinished
-from nbkit.providers.fal import Reply
+from nbkit.providers.reply import Reply
 from nbkit.wire.dify.events import EventReader
 from nbkit.wire.fal.queue import submit_headers
 

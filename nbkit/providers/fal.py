@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +11,13 @@ from nbkit.errors import (
     ConnectionFailed,
     NbkitError,
     RequestLost,
-    RunCancelled,
-    RunFailed,
     RunUnknown,
     ServiceError,
     StreamBroken,
 )
 from nbkit.model.address import is_loopback, shown
-from nbkit.model.event import Cancelled, Event, Failed
+from nbkit.model.event import Event, Failed
+from nbkit.providers.reply import is_page, parsed, reply_of, run_error
 from nbkit.transport.http import Answer, Transport
 from nbkit.wire.fal.queue import STAND_IN_HEADER, StatusReader, Ticket, read_ticket, submit_headers
 from nbkit.wire.fal.refusals import Refusal, read_refusal
@@ -32,9 +29,9 @@ if TYPE_CHECKING:
 
     from nbkit.credentials import Key
     from nbkit.model.endpoint import Endpoint
+    from nbkit.providers.reply import Reply
     from nbkit.wire.fal.addresses import Hosts
 
-CLIENT_CANCELLED = 499
 _FIRST_STATUS_WITHIN = 3.0
 _LAST_WORD_WITHIN = 0.01
 _STATUS_SILENCE = 45.0
@@ -47,25 +44,6 @@ _LOOK_FIRST = (
 )
 _PAGE = "a web page came instead of an answer; something between here and the service answers in its place"
 _EVENT_STREAM = {"accept": "text/event-stream", "cache-control": "no-store"}
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What an endpoint gave.
-
-    Attributes:
-        data: The output JSON.
-        request_id: The service's id, or an empty string.
-        billable_units: What the service says it will bill, None where it does not say.
-        stand_in: The local model that answered, or an empty string.
-        metrics: What the service measured.
-    """
-
-    data: Any
-    request_id: str = ""
-    billable_units: float | None = None
-    stand_in: str = ""
-    metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
 class FalService:
@@ -116,7 +94,7 @@ class FalService:
         doing = f"submitting to {endpoint}"
         headers = submit_headers(**options)
         answer = await self._post(endpoint, url, payload, doing, headers=headers, unwanted=unwanted)
-        return read_ticket(_json(answer), answer.headers, self.hosts, endpoint)
+        return read_ticket(parsed(answer), answer.headers, self.hosts, endpoint)
 
     async def run(
         self, endpoint: Endpoint, payload: Mapping[str, Any], headers: Mapping[str, str] | None = None
@@ -137,9 +115,9 @@ class FalService:
         answer = await self._post(
             endpoint, url, payload, f"running {endpoint}", headers=headers, read_timeout=None
         )
-        if _is_page(answer):
+        if is_page(answer):
             raise RunUnknown(f"running {endpoint}: {_PAGE}", endpoint=str(endpoint), hint=_LOOK_FIRST)
-        return _reply(answer)
+        return reply_of(answer)
 
     async def _post(
         self,
@@ -274,7 +252,7 @@ class FalService:
             raise self.refusal(answer.status, answer.headers, answer.content).error(
                 f"asking for request {ticket.request_id}"
             )
-        return _json(answer)
+        return parsed(answer)
 
     async def result(self, endpoint: Endpoint, ticket: Ticket, reader: StatusReader | None = None) -> Reply:
         """The output of a completed request.
@@ -285,7 +263,7 @@ class FalService:
             ServiceError: It is not completed, or the service does not know it.
         """
         answer = await self.transport.send("GET", ticket.response_url, read_timeout=120.0)
-        if _is_page(answer):
+        if is_page(answer):
             raise RunUnknown(
                 f"reading request {ticket.request_id}: {_PAGE}",
                 endpoint=str(endpoint),
@@ -293,7 +271,7 @@ class FalService:
                 hint=f"try again with client.result({str(endpoint)!r}, {ticket.request_id!r})",
             )
         if answer.status < 300:  # noqa: PLR2004
-            return _reply(answer, reader.metrics if reader else {}, ticket)
+            return reply_of(answer, reader.metrics if reader else {}, ticket)
         refusal = self.refusal(answer.status, answer.headers, answer.content)
         if reader is None or not reader.completed:
             raise refusal.error(f"reading request {ticket.request_id}")
@@ -304,7 +282,7 @@ class FalService:
                 request_id=ticket.request_id,
                 hint=f"try again with client.result({str(endpoint)!r}, {ticket.request_id!r})",
             )
-        raise _run_error(endpoint, ticket, refusal, reader)
+        raise run_error(endpoint, ticket, refusal, reader)
 
     async def cancel(self, ticket: Ticket) -> str:
         """Ask the service to cancel a request, and return its word for what it did.
@@ -313,7 +291,7 @@ class FalService:
             ServiceError: The service does not know the request, or refuses.
         """
         answer = await self.transport.send("PUT", ticket.cancel_url, read_timeout=10.0, attempts=3)
-        body = _json(answer)
+        body = parsed(answer)
         status = body.get("status") if isinstance(body, dict) else None
         if answer.status >= 300 and status != "ALREADY_COMPLETED":  # noqa: PLR2004
             raise self.refusal(answer.status, answer.headers, answer.content).error(
@@ -387,70 +365,5 @@ class FalService:
         )
 
 
-def _run_error(
-    endpoint: Endpoint, ticket: Ticket, refusal: Refusal, reader: StatusReader
-) -> RunFailed | RunCancelled:
-    about = {"endpoint": str(endpoint), "request_id": ticket.request_id}
-    if refusal.status == CLIENT_CANCELLED or refusal.error_type == "client_cancelled":
-        return RunCancelled(f"{endpoint} was cancelled (request {ticket.request_id})", **about)
-    message = refusal.message or reader.error
-    if refusal.user_timeout:
-        message = f"it did not start within the start_timeout: {message}"
-    return RunFailed(
-        f"{endpoint} failed: {message}",
-        status=refusal.status,
-        error_type=refusal.error_type or reader.error_type,
-        field_errors=refusal.field_errors,
-        body=refusal.body,
-        hint=f"request {ticket.request_id}",
-        **about,
-    )
-
-
-def end_event(error: BaseException) -> Event:
-    """The last event of a run that ended with an error."""
-    if isinstance(error, (RunCancelled, asyncio.CancelledError)):
-        return Cancelled()
-    first_line = str(error).partition("\n")[0]
-    return Failed(
-        first_line,
-        getattr(error, "status", 0),
-        getattr(error, "error_type", ""),
-        getattr(error, "node", ""),
-        raw=getattr(error, "body", None),
-    )
-
-
-def _is_page(answer: Answer) -> bool:
-    """Whether somebody on the way answered with a page for people, as the login page of a network does."""
-    return answer.status < 300 and answer.headers.get("content-type", "").lower().startswith("text/html")  # noqa: PLR2004
-
-
 def _is_event_stream(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").lower().startswith("text/event-stream")
-
-
-def _json(answer: Answer) -> Any:
-    try:
-        return json.loads(answer.content)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _reply(answer: Answer, metrics: Mapping[str, Any] | None = None, ticket: Ticket | None = None) -> Reply:
-    headers = answer.headers
-    units = headers.get("x-fal-billable-units", "")
-    try:
-        billable = float(units) if units else None
-    except ValueError:
-        billable = None
-    data = _json(answer)
-    if data is None and answer.content.strip() != b"null":
-        data = answer.content.decode("utf-8", "replace")
-    return Reply(
-        data,
-        (ticket.request_id if ticket else "") or headers.get("x-fal-request-id", ""),
-        billable,
-        headers.get(STAND_IN_HEADER, "") or (ticket.stand_in if ticket else ""),
-        metrics or {},
-    )

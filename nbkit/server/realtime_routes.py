@@ -17,7 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from nbkit.errors import InputError, NbkitError, StreamBroken
 from nbkit.server.dispatcher import DIRECT
-from nbkit.server.replies import reply, with_addresses
+from nbkit.server.replies import reply, until_one_ends, with_addresses
 from nbkit.wire.fal.realtime import MOST_BUFFERED, TIMEOUT, error_frame, pack, unpack
 
 if TYPE_CHECKING:
@@ -66,15 +66,7 @@ class _Session:
 
     async def hold(self) -> None:
         """Answer until the caller leaves, or nothing was sent for a while."""
-        tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._answer())}
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await until_one_ends(self._read(), self._answer())
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":

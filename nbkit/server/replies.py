@@ -16,7 +16,7 @@ from nbkit.wire.fal.queue import STAND_IN_HEADER
 from nbkit.wire.sse import KEEP_ALIVE, encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Coroutine
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
@@ -159,15 +159,9 @@ class EventStream(Response):
         """Send, and stop at once when the client has gone."""
         del scope
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        tasks = {asyncio.ensure_future(self._pump(send)), asyncio.ensure_future(gone(receive))}
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await until_one_ends(self._pump(send), gone(receive))
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self._events.aclose()
 
     async def _pump(self, send: Send) -> None:
@@ -188,6 +182,19 @@ class EventStream(Response):
                 upcoming.cancel()
                 await asyncio.gather(upcoming, return_exceptions=True)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
+    """Do things at the same time until the first of them ends; the others are stopped."""
+    tasks = {asyncio.ensure_future(one) for one in work}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def gone(receive: Receive) -> None:
