@@ -18,8 +18,10 @@ def load(shell: InteractiveShell) -> None:
     from nbkit.magics.completion import make_matcher
     from nbkit.magics.generate import GenerateMagics
     from nbkit.magics.nbkit_magic import NbkitMagics
+    from nbkit.magics.notebook import Notebook
 
-    shell.register_magics(GenerateMagics(shell), NbkitMagics(shell))
+    notebook = Notebook(shell)
+    shell.register_magics(GenerateMagics(shell, notebook), NbkitMagics(shell, notebook))
     matcher = make_matcher()
     shell.Completer.custom_matchers.append(matcher)
     setattr(shell, _MATCHER, matcher)

@@ -27,9 +27,9 @@ from nbkit.widgets.originals import Originals
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nbkit.client.client import Client
     from nbkit.client.run import Run
     from nbkit.magics.grammar import Request
+    from nbkit.magics.notebook import Notebook
 
 _STREAM_ENDING = "/stream"
 
@@ -38,10 +38,9 @@ _STREAM_ENDING = "/stream"
 class GenerateMagics(Magics):
     """The magics that send requests."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    def __init__(self, shell: InteractiveShell, notebook: Notebook) -> None:
         super().__init__(shell)
-        self._variables = shell.user_ns
-        self._client: Client | None = None
+        self._notebook = notebook
         # Where the notebook lies: the working folder as it was before any cell could change it.
         self._originals = Originals(Path.cwd())
 
@@ -50,7 +49,7 @@ class GenerateMagics(Magics):
     def generate(self, line: str, cell: str | None = None) -> None:  # noqa: D102 - set below
         try:
             request = parse(line, cell)
-            endpoint, given = request.endpoint or default_endpoint(), request.filled(self._variables)
+            endpoint, given = request.endpoint or default_endpoint(), request.filled(self._notebook.variables)
         except InputError as error:
             # The plain class: IPython shows a traceback for its subclasses.
             raise UsageError(one_line(error)) from None
@@ -59,21 +58,18 @@ class GenerateMagics(Magics):
             return
         run = self._begin(endpoint, given, request)
         if request.background and request.name:
-            self._variables[request.name] = run
+            self._notebook.variables[request.name] = run
         result = follow(run, show=request.show, background=request.background, originals=self._originals)
         if request.name and result is not None:
-            self._variables[request.name] = result
+            self._notebook.variables[request.name] = result
 
     generate.__doc__ = GENERATE
 
     def _begin(self, endpoint: str, given: dict[str, Any], request: Request) -> Run:
-        if self._client is None:
-            from nbkit.client.client import Client
-
-            self._client = Client()
+        client = self._notebook.client
         if request.stream or endpoint.endswith(_STREAM_ENDING):
-            return self._client.stream(endpoint, given)
-        return self._client.submit(endpoint, given, wait=False)
+            return client.stream(endpoint, given)
+        return client.submit(endpoint, given, wait=False)
 
 
 def default_endpoint() -> str:

@@ -79,3 +79,10 @@ def test_the_listed_endpoints_are_those_that_answer() -> None:
     assert set(served) == set(ENDPOINTS)
     assert {name: own for name, own in served.items() if own} == STAND_INS
     assert {name for name, own in served.items() if not own} == set(LOCAL)
+
+
+@pytest.mark.parametrize("line", ["models all", "connect fal now", "doctor --scan-everything"])
+def test_a_word_too_many_is_refused(shell: Shell, line: str) -> None:
+    """A subcommand that takes nothing says so, rather than to leave out what was asked."""
+    with pytest.raises(UsageError, match="takes nothing"):
+        shell.cell(f"%nbkit {line}")

@@ -1,0 +1,1 @@
+"""The subcommands of `%nbkit`, a file for each group."""
