@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hmac
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _SERVICE, _NAME = "nbkit", "fal"  # under which the system's keyring keeps it
 WAYS_TO_GIVE_A_KEY = "set FAL_KEY, write it into a .env file, run `%nbkit connect fal`, or pass key=…"
+_SECRET_NAME = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD)$")
+_SHORTEST = 12  # a shorter one is a word, and stands everywhere
 
 
 class Key:
@@ -98,6 +101,31 @@ def _shown(path: Path) -> str:
     with contextlib.suppress(ValueError, RuntimeError):
         return f"~/{path.relative_to(Path.home()).as_posix()}"
     return str(path)
+
+
+def held_keys(environ: Mapping[str, str] | None = None, *, with_keyring: bool = False) -> frozenset[str]:
+    """Every key that this process can see, and the secret half of those that have two, so that none is written down.
+
+    They come from what was typed, from the environment and from `.env` files: the values of names as `…_KEY`,
+    `…_TOKEN`, `…_SECRET` and `…_PASSWORD`.
+
+    Args:
+        environ: The environment; the process's where it is not given.
+        with_keyring: Whether to look into the system's keyring too, which may ask its owner to unlock it.
+    """
+    env = os.environ if environ is None else environ
+    held = {_typed.reveal()} if _typed else set()
+    sources = [env]
+    if os.environ.get("NBKIT_KEYS") != "environment":
+        sources += [read_dotenv(path) for path in find_dotenv()]
+        if with_keyring and (kept := _in_keyring()):
+            held.add(kept.reveal())
+    for names in sources:
+        held |= {value.strip() for name, value in names.items() if _SECRET_NAME.search(name.upper())}
+    held |= {key.partition(":")[2] for key in held}
+    return frozenset(
+        key for key in held if len(key) >= _SHORTEST and key.isprintable() and key[0] not in "/~."
+    )
 
 
 @functools.cache

@@ -335,3 +335,25 @@ def test_whatever_is_pasted_it_is_a_key_or_an_error_of_ours(text: str) -> None:
         return
     assert key.reveal().encode("ascii").isspace() is False
     assert "\n" not in key.reveal()
+
+
+def test_the_keys_that_are_held_are_known(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever must not be written down is known: keys of every service, and the secret half of fal's."""
+    keyring = Keyring()
+    keyring.kept["nbkit", "fal"] = "kept-in-the-keyring"
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    (elsewhere / ".env").write_text(
+        "DIFY_CAT_API_KEY=app-of-the-cat\nDIFY_CAT_BASE_URL=https://dify.example\n"
+    )
+    environ = {
+        "FAL_KEY": "an-id:the-secret-half",
+        "SOME_TOKEN": "token-of-another",
+        "SSH_KEY": "/home/somebody/.ssh/id",
+        "DB_PASSWORD": "short",
+        "HOME": "/home/somebody",
+    }
+    held = {"an-id:the-secret-half", "the-secret-half", "token-of-another", "app-of-the-cat"}
+
+    assert credentials.held_keys(environ) == held
+    assert keyring.asked == 0
+    assert credentials.held_keys(environ, with_keyring=True) == held | {"kept-in-the-keyring"}

@@ -12,7 +12,7 @@ import nbkit
 
 ROOT = Path(nbkit.__file__).parent
 FLOORS = [
-    ["dotenv", "errors"],
+    ["dotenv", "errors", "secrets"],
     ["config", "credentials", "display"],
     ["model"],
     ["wire", "transport", "history"],
