@@ -71,7 +71,7 @@ _SHAPES = (
     _shape("fal key", "FAL_KEY_SECRET", r"FAL_KEY_SECRET\W{1,6}([\w:-]{20,})"),
     _shape("Dify key", "app-", rf"(app-[A-Za-z0-9]{{24}}){_ENDS}", _is_no_hash),
     _shape("Dify key", "dataset-", rf"(dataset-[A-Za-z0-9]{{24}}){_ENDS}", _is_no_hash),
-    _shape("sk key", "sk-", rf"(sk-[\w-]{{20,}})", _has_random_part),
+    _shape("sk key", "sk-", r"(sk-[\w-]{20,})", _has_random_part),
     _shape("Hugging Face token", "hf_", rf"(hf_[A-Za-z0-9]{{30,}}){_ENDS}"),
     _shape("Replicate token", "r8_", rf"(r8_[A-Za-z0-9]{{30,}}){_ENDS}"),
     _shape("GitHub token", "gh", rf"(gh[pousr]_[A-Za-z0-9]{{36,}}){_ENDS}"),
@@ -84,7 +84,7 @@ _SHAPES = (
         lambda text: _looks_random(text) and not text.endswith("EXAMPLEKEY"),
     ),
     _shape("Google key", "AIza", rf"(AIza[\w-]{{35}}){_ENDS}"),
-    _shape("Google token", "ya29.", rf"(ya29\.[\w-]{{20,}})"),
+    _shape("Google token", "ya29.", r"(ya29\.[\w-]{20,})"),
     _shape(
         "private key",
         "PRIVATE KEY",
