@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Self
 
 from nbkit.client.calls import Calls
+from nbkit.client.dify_app import AsyncDifyApp
 from nbkit.client.realtime import AsyncRealtime
 from nbkit.client.session import Session
 from nbkit.model.event import Log
@@ -60,6 +61,7 @@ class AsyncClient:
         max_queue_length: int | None = None,
         headers: Mapping[str, str] | None = None,
         response_mode: str | None = None,
+        workflow_id: str | None = None,
         wait: bool = True,
     ) -> Run:
         """As `Client.submit`."""
@@ -71,6 +73,7 @@ class AsyncClient:
             "max_queue_length": max_queue_length,
             "headers": headers,
             "response_mode": response_mode,
+            "workflow_id": workflow_id,
         }
         run = self._calls.submit(endpoint, input, options)
         return await run._accepted() if wait else run  # noqa: SLF001
@@ -136,15 +139,20 @@ class AsyncClient:
         self,
         data: Any,
         *,
+        endpoint: str | None = None,
         content_type: str | None = None,
         file_name: str | None = None,
         expires_in: str | int | None = None,
         acl: str | Mapping[str, Any] | None = None,
         on_progress: Callable[[int, int], Any] | None = None,
-    ) -> str:
+    ) -> Any:
         """As `Client.upload`."""
         lifecycle = Lifecycle.of(expires_in, acl)
-        return await awaiting(self._calls.upload(data, content_type, file_name, lifecycle, on_progress))
+        return await awaiting(
+            self._calls.upload(
+                data, content_type, file_name, lifecycle, endpoint=endpoint, on_progress=on_progress
+            )
+        )
 
     async def schema(self, endpoint: str) -> Schema:
         """As `Client.schema`."""
@@ -153,6 +161,10 @@ class AsyncClient:
     async def price(self, endpoint: str) -> Price | None:
         """As `Client.price`."""
         return await awaiting(self._calls.price(endpoint))
+
+    def dify(self, name: str = "default") -> AsyncDifyApp:
+        """As `Client.dify`, with methods that are awaited."""
+        return AsyncDifyApp(self._calls.dify(name))
 
     def realtime(
         self,

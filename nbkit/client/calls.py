@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbkit.client.conduct import Conductor
 from nbkit.client.dify import DifyConductor, status_of, stop_run
+from nbkit.client.dify_app import AppQuestions
 from nbkit.client.realtime import Opening
 from nbkit.client.run import Run, Stream
 from nbkit.errors import InputError
@@ -16,6 +17,7 @@ from nbkit.providers.files import as_upload
 from nbkit.providers.inputs import Draft
 from nbkit.transport.loop import hand_over
 from nbkit.wire.fal.queue import Ticket, read_status, submit_headers
+from nbkit.wire.fal.storage import Lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from nbkit.providers.fal import FalService
     from nbkit.providers.reply import Reply
     from nbkit.providers.uploads import OnProgress
-    from nbkit.wire.fal.storage import Lifecycle
 
 AnyRun = TypeVar("AnyRun", bound=Run)
 
@@ -51,8 +52,11 @@ class Calls:
             InputError: The endpoint or an option is not one.
         """
         given = {name: value for name, value in options.items() if value is not None}
-        if "response_mode" in given and Endpoint.parse(endpoint).provider != "dify":
-            raise InputError("response_mode is an option of Dify's workflows", field="response_mode")
+        for name in sorted(_OF_DIFY & given.keys()):
+            if Endpoint.parse(endpoint).provider != "dify":
+                raise InputError(f"{name} is an option of Dify's workflows", field=name)
+        if "workflow_id" in given:
+            given["workflow_id"] = _clean_id(given["workflow_id"], "workflow_id")
         submit_headers(**{name: given[name] for name in given.keys() - _NO_HEADERS})
         return self._start(Run, endpoint, payload, lambda way, draft: way.queued(draft, given), timeout)
 
@@ -88,7 +92,7 @@ class Calls:
 
     def attach(self, endpoint: str, request_id: str) -> Run:
         """Follow a request that was submitted before."""
-        known = _request_id(request_id)
+        known = _clean_id(request_id)
         run = self._start(Run, endpoint, {}, lambda way, _draft: way.attached(known), None)
         run._attached(known)  # noqa: SLF001
         return run
@@ -96,14 +100,14 @@ class Calls:
     async def status(self, endpoint: str, request_id: str, *, logs: bool) -> Status:
         """Ask for the state of a request."""
         if (app := Endpoint.parse(endpoint)).provider == "dify":
-            return await status_of(self.session, app, _request_id(request_id))
+            return await status_of(self.session, app, _clean_id(request_id))
         service, ticket = await self._ticket(endpoint, request_id)
         return read_status(await service.status(ticket, logs=logs), logs=logs)
 
     async def cancel(self, endpoint: str, request_id: str) -> str:
         """Ask the service to cancel a request."""
         if (app := Endpoint.parse(endpoint)).provider == "dify":
-            return await stop_run(self.session, app, _request_id(request_id))
+            return await stop_run(self.session, app, _clean_id(request_id))
         service, ticket = await self._ticket(endpoint, request_id)
         return await service.cancel(ticket)
 
@@ -113,9 +117,12 @@ class Calls:
         content_type: str | None,
         file_name: str | None,
         lifecycle: Lifecycle,
+        *,
+        endpoint: str | None,
         on_progress: OnProgress | None,
-    ) -> str:
+    ) -> Any:
         """Upload one file; here a text can only be a path."""
+        app = Endpoint.parse(endpoint) if endpoint else None
         named = Path(data) if isinstance(data, str) else data
         file = await asyncio.to_thread(as_upload, named, content_type=content_type, file_name=file_name)
         if file is None:
@@ -124,7 +131,13 @@ class Calls:
                 field="data",
                 hint="give a pathlib.Path, bytes, an open file or a PIL image",
             )
-        line = await self.session.line(None)
+        if app and app.provider == "dify":
+            if lifecycle != Lifecycle.of(None, None):
+                raise InputError(
+                    "expires_in and acl are for fal's files: Dify decides for itself", field="expires_in"
+                )
+            return await (await self.session.dify(app)).uploader.upload(file, on_progress=on_progress)
+        line = await self.session.line(app)
         return await line.uploader.upload(file, lifecycle, on_progress)
 
     async def schema(self, endpoint: str) -> Schema:
@@ -140,6 +153,10 @@ class Calls:
         if app.provider == "dify":
             return None  # it has no prices
         return await (await self.session.line(app)).prices.get(app)
+
+    def dify(self, name: str) -> AppQuestions:
+        """The questions to a Dify app, by the name of its connection."""
+        return AppQuestions(self.session, Endpoint.parse(f"dify/{name.removeprefix('dify/')}"))
 
     def realtime(
         self,
@@ -160,7 +177,7 @@ class Calls:
     async def _ticket(self, endpoint: str, request_id: str) -> tuple[FalService, Ticket]:
         app = Endpoint.parse(endpoint)
         service = (await self.session.line(app)).service
-        return service, Ticket.of(service.hosts, app, _request_id(request_id))
+        return service, Ticket.of(service.hosts, app, _clean_id(request_id))
 
     def _start(
         self,
@@ -179,12 +196,13 @@ class Calls:
         return run
 
 
-_NO_HEADERS = frozenset({"webhook_url", "max_queue_length", "response_mode"})
+_OF_DIFY = frozenset({"response_mode", "workflow_id"})
+_NO_HEADERS = _OF_DIFY | {"webhook_url", "max_queue_length"}
 
 
-def _request_id(text: str) -> str:
-    """A request id that is safe to put into an address."""
+def _clean_id(text: str, field: str = "request_id") -> str:
+    """An id that is safe to put into an address."""
     clean = str(text).strip()
     if not clean or not all(char.isalnum() or char in "-_." for char in clean) or clean.strip(".") == "":
-        raise InputError(f"{text!r:.60} is not a request id", field="request_id")
+        raise InputError(f"{text!r:.60} is not a {field.replace('_', ' ')}", field=field)
     return clean

@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Self
 
 from nbkit.client.calls import Calls
+from nbkit.client.dify_app import DifyApp
 from nbkit.client.realtime import Realtime
 from nbkit.client.session import Session
 from nbkit.transport.loop import wait
@@ -62,6 +63,7 @@ class Client:
         max_queue_length: int | None = None,
         headers: Mapping[str, str] | None = None,
         response_mode: str | None = None,
+        workflow_id: str | None = None,
         wait: bool = True,
     ) -> Run:
         """Put a request into the queue and return its run.
@@ -77,6 +79,7 @@ class Client:
             headers: More header fields for the service.
             response_mode: For Dify's workflows, `streaming` unless it is `blocking`: with a server, or a proxy before
                 it, that cannot stream.
+            workflow_id: For Dify's workflows, which published version to run; its current one without it.
             wait: Whether to return only when the service has given it an id; else the run is on its way.
 
         Raises:
@@ -94,6 +97,7 @@ class Client:
             "max_queue_length": max_queue_length,
             "headers": headers,
             "response_mode": response_mode,
+            "workflow_id": workflow_id,
         }
         run = self._calls.submit(endpoint, input, options)
         return run._wait_accepted() if wait else run  # noqa: SLF001
@@ -210,16 +214,22 @@ class Client:
         self,
         data: Any,
         *,
+        endpoint: str | None = None,
         content_type: str | None = None,
         file_name: str | None = None,
         expires_in: str | int | None = None,
         acl: str | Mapping[str, Any] | None = None,
         on_progress: Callable[[int, int], Any] | None = None,
-    ) -> str:
-        """Upload a file and return its address. The same file is sent once in half of its lifetime.
+    ) -> Any:
+        """Upload a file and return what stands for it in an input.
+
+        That is its address (a str), or for Dify, which has no addresses for uploads, the dict that names it:
+        `{"type": "image", "transfer_method": "local_file", "upload_file_id": …}`. The same file is sent once: in half
+        of its lifetime, and to an app of Dify as long as the client lives.
 
         Args:
             data: A `pathlib.Path`, bytes, an open file, a PIL image or a NumPy array (uint8, or floats from 0 to 1).
+            endpoint: Whose input it is for: `dify/<connection>`, say. Without it, for fal's or the local server's.
             content_type: MIME type; guessed where it is not given.
             file_name: Name for people.
             expires_in: How long it lives: `never`, `immediate` (a minute), `1h`, `1d`, `7d`, `30d`, `1y`, or seconds.
@@ -236,7 +246,11 @@ class Client:
             RequestLost: The connection broke, again and again.
         """
         lifecycle = Lifecycle.of(expires_in, acl)
-        return wait(self._calls.upload(data, content_type, file_name, lifecycle, on_progress))
+        return wait(
+            self._calls.upload(
+                data, content_type, file_name, lifecycle, endpoint=endpoint, on_progress=on_progress
+            )
+        )
 
     def schema(self, endpoint: str) -> Schema:
         """Ask what an endpoint takes and gives. The answer is kept for a day, and for when the service is away.
@@ -259,6 +273,14 @@ class Client:
             ConnectionFailed: The service was never reached.
         """
         return wait(self._calls.price(endpoint))
+
+    def dify(self, name: str = "default") -> DifyApp:
+        """The app of Dify that a connection leads to: what it tells of itself and of its runs.
+
+        Raises:
+            InputError: It is not the name of a connection.
+        """
+        return DifyApp(self._calls.dify(name))
 
     def realtime(
         self,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nbkit.model.status import Status
     from nbkit.providers.inputs import Draft
 
-_OPTIONS = frozenset({"response_mode", "headers", "start_timeout"})
+_OPTIONS = frozenset({"response_mode", "workflow_id", "headers", "start_timeout"})
 _MODES = ("streaming", "blocking")
 _MOST_TASKS = 1000
 
@@ -33,6 +33,7 @@ class DifyConductor(Conductor):
     """Drives one run of a Dify workflow."""
 
     app: DifyLine
+    _workflow_id = ""
     _collected: tuple[Any, tuple[Media, ...]] | None = None
 
     async def queued(self, draft: Draft, options: Mapping[str, Any]) -> Reply:
@@ -48,6 +49,7 @@ class DifyConductor(Conductor):
                 f"response_mode is {' or '.join(map(repr, _MODES))}, not {mode!r}", field="response_mode"
             )
         headers = submit_headers(headers=options.get("headers"))
+        self._workflow_id = str(options.get("workflow_id", ""))
         return await self._run(draft, headers, mode, options.get("start_timeout"))
 
     async def direct(self, draft: Draft, headers: Mapping[str, str]) -> Reply:
@@ -76,10 +78,13 @@ class DifyConductor(Conductor):
         inputs = await self._prepare(draft)
         service, reader = self.app.service, EventReader()
         own = {name: value for name, value in headers.items() if not name.startswith("x-fal-")}
+        version = self._workflow_id
         if mode == "blocking":
-            events = service.blocking(self.endpoint, inputs, reader, headers=own)
+            events = service.blocking(self.endpoint, inputs, reader, workflow_id=version, headers=own)
         else:
-            events = service.stream(self.endpoint, inputs, reader, headers=own, first_within=first_within)
+            events = service.stream(
+                self.endpoint, inputs, reader, workflow_id=version, headers=own, first_within=first_within
+            )
         self._is_sending = True
         try:
             return await self._tell(events, reader)
@@ -137,13 +142,26 @@ class DifyConductor(Conductor):
 
     async def _prepare(self, draft: Draft) -> dict[str, Any]:
         if self._session.validates:
-            for doubt in await self._checked(draft.data):
+            try:
+                doubts = await self._checked(draft.data)
+            except InputError as error:
+                doubts = [self._doubted(error)]
+            for doubt in doubts:
                 self.run._publish(Log(doubt, level="WARNING"))  # noqa: SLF001
         form = await self.app.forms.form()
         sent = await draft.sent(self.app.uploader, lambda _url: False, self.run._note_upload)  # noqa: SLF001
-        sent = form.shaped(sent)
+        try:
+            sent = form.shaped(sent)
+        except InputError as error:
+            self.run._publish(Log(self._doubted(error), level="WARNING"))  # noqa: SLF001
         self.run._input = sent  # noqa: SLF001
         return sent
+
+    def _doubted(self, error: InputError) -> str:
+        """An error of an input, as a doubt where another version runs than the one that Dify describes."""
+        if not self._workflow_id:
+            raise error
+        return f"the app's current version would refuse this, and it is sent to {self._workflow_id}: {error.args[0]}"
 
     async def _checked(self, given: Mapping[str, Any]) -> list[str]:
         """What is doubtful about an input. A form that was kept may be old: it is not believed when it refuses."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nbkit.config import data_dir
 from nbkit.history.files import FileStore
 from nbkit.providers.dify import DifyService
+from nbkit.providers.dify_app import DifyAppService
 from nbkit.providers.dify_files import DifyCollector, DifyUploader
 from nbkit.providers.dify_forms import DifyForms
 from nbkit.providers.outputs import Collector
@@ -28,13 +29,15 @@ class DifyLine:
         service: The conversation.
         uploader: Input files.
         collector: Output files.
-        forms: What the app takes.
+        app: What it tells of itself.
+        forms: What it takes.
         tasks: The id of each run begun here → the id it is stopped by.
     """
 
     service: DifyService
     uploader: DifyUploader
     collector: DifyCollector
+    app: DifyAppService
     forms: DifyForms
     tasks: dict[str, str]
 
@@ -42,7 +45,8 @@ class DifyLine:
     def to(cls, connection: Connection, user: str | None) -> DifyLine:
         """A line to an app."""
         service = DifyService(connection, user or ANYBODY)
+        app = DifyAppService(service)
         # Files may lie on the server's own machine, though that is a private one.
         near = Hosts.of_origin(connection.place.origin)
         collector = Collector(service.transport, FileStore(data_dir() / "files"), near)
-        return cls(service, DifyUploader(service), DifyCollector(service, collector), DifyForms(service), {})
+        return cls(service, DifyUploader(service), DifyCollector(service, collector), app, DifyForms(app), {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _EVENT_STREAM = {"accept": "text/event-stream", "cache-control": "no-store"}
 _REJOINED_AT_MOST = 3
 _LARGEST_PAGE = 1024 * 1024
+_VERSIONS_SINCE = "1.8"  # workflows are run by their version's id since then
+_VERSION = re.compile(r"[\w.+-]{1,40}", re.ASCII)
 _LOOK_FIRST = (
     "the run may have happened, and may be billed: it was not sent again. Look into the app's logs in Dify before "
     "you repeat it"
@@ -103,6 +106,7 @@ class DifyService:
         inputs: Mapping[str, Any],
         reader: EventReader,
         *,
+        workflow_id: str = "",
         headers: Mapping[str, str] | None = None,
         first_within: float | None = None,
     ) -> AsyncGenerator[Event, None]:
@@ -114,6 +118,7 @@ class DifyService:
             endpoint: What to call it in messages.
             inputs: Its inputs.
             reader: Is told everything.
+            workflow_id: Which published version to run; the current one where it is empty.
             headers: More header fields.
             first_within: Seconds to wait for the first event.
 
@@ -122,7 +127,7 @@ class DifyService:
             ConnectionFailed: The server was never reached.
             RunUnknown: It was sent, and what became of it is not known.
         """
-        url, body = self.place.run, self._body(inputs, "streaming")
+        url, body = self.place.run_version(workflow_id), self._body(inputs, "streaming")
         limit = first_within or self._patience.first_event
         why, hint = "the stream ended before the run began", _LOOK_FIRST
         try:
@@ -133,9 +138,13 @@ class DifyService:
                 headers={**(headers or {}), **_EVENT_STREAM},
                 read_timeout=self._patience.silence,
             ) as opened:
-                self._note(opened.headers)
+                self.note(opened.headers)
                 if not _is_stream(opened):
-                    for event in reader.conclude(await self._in_one_piece(endpoint, opened)):
+                    # A refusal, or the whole run from a server that does not stream.
+                    content = await opened.read(_LARGEST_PAGE)
+                    for event in reader.conclude(
+                        self._outcome(endpoint, opened.status, content, workflow_id)
+                    ):
                         yield event
                     return
                 async for event in self._told(opened, reader, limit):
@@ -155,6 +164,7 @@ class DifyService:
         inputs: Mapping[str, Any],
         reader: EventReader,
         *,
+        workflow_id: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[Event, None]:
         """Run the workflow with a single answer, which comes at its end. It is sent once.
@@ -168,7 +178,7 @@ class DifyService:
         try:
             answer = await self.transport.send(
                 "POST",
-                self.place.run,
+                self.place.run_version(workflow_id),
                 json=body,
                 headers=headers,
                 may_bill=True,
@@ -179,8 +189,8 @@ class DifyService:
             raise RunUnknown(
                 f"running {endpoint}: {error}", endpoint=str(endpoint), hint=_LOOK_FIRST
             ) from error
-        self._note(answer.headers)
-        outcome = self._outcome(endpoint, answer.status, answer.content)
+        self.note(answer.headers)
+        outcome = self._outcome(endpoint, answer.status, answer.content, workflow_id)
         reader.run_id, reader.task_id = outcome.run_id, outcome.task_id
         if outcome.is_over:
             for event in reader.conclude(outcome):
@@ -209,7 +219,7 @@ class DifyService:
             ServiceError: It does not know the run, or refuses to tell.
         """
         answer = await self.transport.send("GET", self.place.detail(run_id), read_timeout=20.0)
-        self._note(answer.headers)
+        self.note(answer.headers)
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise self.refusal(answer.status, answer.content).error(f"asking for run {run_id}")
         outcome = read_outcome(_json(answer))
@@ -236,18 +246,17 @@ class DifyService:
     def _body(self, inputs: Mapping[str, Any], mode: str) -> dict[str, Any]:
         return {"inputs": inputs, "response_mode": mode, "user": self.user}
 
-    def _note(self, headers: Mapping[str, str]) -> None:
-        self.version = headers.get("x-version", self.version)
+    def note(self, headers: Mapping[str, str]) -> None:
+        """Note what an answer tells of the server itself."""
+        told = headers.get("x-version", "")
+        self.version = told if _VERSION.fullmatch(told) else self.version
 
-    async def _in_one_piece(self, endpoint: Endpoint, opened: Opened) -> Outcome:
-        """An answer that is no stream: a refusal, or the whole run from a server that does not stream."""
-        return self._outcome(endpoint, opened.status, await opened.read(_LARGEST_PAGE))
-
-    def _outcome(self, endpoint: Endpoint, status: int, content: bytes) -> Outcome:
+    def _outcome(self, endpoint: Endpoint, status: int, content: bytes, workflow_id: str) -> Outcome:
+        since = _VERSIONS_SINCE if workflow_id else ""
         doing = f"running {endpoint}"
         refusal = self.refusal(status, content)
         if status >= HTTPStatus.MULTIPLE_CHOICES and not refusal.is_from_gateway:
-            raise refusal.error(doing)
+            raise refusal.error(doing, since, self.version)
         outcome = read_outcome(refusal.body) if status < HTTPStatus.MULTIPLE_CHOICES else None
         if outcome is None or not (outcome.is_over or (outcome.status and outcome.run_id)):
             said = f"HTTP {status}: {refusal.message}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -12,18 +11,18 @@ from nbkit.wire.dify.parameters import NO_FORM, Form, read_parameters
 if TYPE_CHECKING:
     from nbkit.model.endpoint import Endpoint
     from nbkit.model.schema import Schema
-    from nbkit.providers.dify import DifyService
+    from nbkit.providers.dify_app import DifyAppService
 
 
 class DifyForms:
     """The inputs of one app.
 
     Args:
-        service: Whom to ask.
+        app: Whom to ask.
     """
 
-    def __init__(self, service: DifyService) -> None:
-        self._service = service
+    def __init__(self, app: DifyAppService) -> None:
+        self._app = app
         self._form: Form | None = None
 
     @property
@@ -63,17 +62,6 @@ class DifyForms:
 
     async def _asked(self) -> Form:
         if self._form is None:
-            answer = await self._service.transport.send(
-                "GET", self._service.place.parameters, read_timeout=15.0, attempts=2
-            )
-            if answer.status != HTTPStatus.OK:
-                raise self._service.refusal(answer.status, answer.content).error("asking what the app takes")
-            try:
-                self._form = read_parameters(json.loads(answer.content))
-            except (ValueError, RecursionError):
-                raise ServiceError(
-                    "asking what the app takes: the answer is not JSON",
-                    status=answer.status,
-                    hint="is the base URL right? It ends in /v1",
-                ) from None
+            told = await self._app.asked("parameters", doing="asking what the app takes")
+            self._form = read_parameters(told)
         return self._form

@@ -666,6 +666,69 @@ def test_a_blocking_run(client: nbkit.Client, scripted: ScriptedServer) -> None:
     assert scripted.requests("POST")[0].json["response_mode"] == "blocking"
 
 
+W = "2980ccac-14cf-405a-a32a-57276157333d"
+VERSION = f"/v1/workflows/{W}/run"
+
+
+@pytest.mark.parametrize("mode", ["streaming", "blocking"])
+def test_a_published_version_runs_by_its_id(
+    client: nbkit.Client, scripted: ScriptedServer, mode: str
+) -> None:
+    """A workflow's version is run by its id, streamed or not."""
+    source = recording(f"{NEW}/{'33b-run-by-id-streaming' if mode == 'streaming' else '33-run-by-id'}.http")
+    serve_files(scripted, source)
+    scripted.on("POST", VERSION, source.act())
+    result = client.subscribe(APP, {"prompt": "a"}, workflow_id=W, response_mode=mode)
+
+    assert result["status_code"] == 200
+    assert len([it for it in result.media if it.path]) == 1
+    assert scripted.count("POST") == 1
+
+
+@pytest.mark.parametrize("mode", ["streaming", "blocking"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (f"{OLD}/33b-run-by-id-streaming.http", r"came with Dify 1\.8, and this server is 0\.6\.16"),
+        (
+            f"{NEW}/33c-run-by-id-unknown.http",
+            r"Workflow not found with id: [0-9-]+ \(HTTP 404, not_found\)$",
+        ),
+        (f"{NEW}/33d-run-by-id-notuuid.http", "Invalid workflow_id format"),
+        (f"{NEW}/33f-run-by-draft-id.http", "Cannot use draft workflow version"),
+    ],
+)
+def test_a_version_that_cannot_run(
+    client: nbkit.Client, scripted: ScriptedServer, name: str, words: str, mode: str
+) -> None:
+    """A server that is too old, or knows no such version, says so after a single request."""
+    scripted.on("POST", VERSION, recording(name).act())
+    with pytest.raises(ServiceError, match=words):
+        client.subscribe(APP, {}, workflow_id=W, response_mode=mode)
+
+    assert scripted.count("POST") == 1
+
+
+@pytest.mark.parametrize("workflow_id", ["", "..", "a/../b", "a b", "?x"])
+def test_a_version_that_is_no_id(client: nbkit.Client, scripted: ScriptedServer, workflow_id: str) -> None:
+    """What cannot be an id goes into no address."""
+    with pytest.raises(InputError, match="is not a workflow id"):
+        client.submit(APP, {}, workflow_id=workflow_id)
+
+    assert scripted.received == []
+
+
+def test_another_version_may_take_other_inputs(client: nbkit.Client, scripted: ScriptedServer) -> None:
+    """The inputs of the current version are no reason to refuse those of another: they are a warning."""
+    scripted.on("GET", PARAMETERS, recording(f"{NEW}/06-parameters.http").act())
+    scripted.on("POST", VERSION, stream(STARTED, finished(), headers=SSE))
+    run = client.submit(APP, {"style": "cubist", "picture": "a cat"}, workflow_id=W)
+    run.result(5)
+
+    assert [line.partition(" would")[0] for line in run.logs] == ["the app's current version"] * 2
+    assert scripted.requests("POST")[0].json["inputs"] == {"style": "cubist", "picture": "a cat"}
+
+
 @pytest.mark.parametrize(
     "options",
     [{"webhook_url": "https://x.example"}, {"priority": "low"}, {"response_mode": "slow"}, {"hint": "x"}],
@@ -678,6 +741,8 @@ def test_options_that_dify_has_not(
         client.submit(APP, {}, **options)
     with pytest.raises(InputError, match="response_mode is an option of Dify"):
         client.submit("acme/imgen", {}, response_mode="blocking")
+    with pytest.raises(InputError, match="workflow_id is an option of Dify"):
+        client.submit("acme/imgen", {}, workflow_id=W)
 
     assert scripted.count("POST") == 0
 

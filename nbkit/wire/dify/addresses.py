@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from nbkit.errors import ConfigError
 from nbkit.model.address import origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CLOUD = "https://api.dify.ai/v1"
 _FILES = "/files/"
@@ -43,13 +47,20 @@ class Place:
 
     @property
     def run(self) -> str:
-        """Where runs are started."""
+        """Where runs of the app's current version are started."""
         return f"{self.base}/workflows/run"
 
-    @property
-    def parameters(self) -> str:
-        """What the app takes."""
-        return f"{self.base}/parameters"
+    def run_version(self, workflow_id: str) -> str:
+        """Where runs of one published version are started; of the current one without an id."""
+        return f"{self.base}/workflows/{quote(workflow_id, safe='')}/run" if workflow_id else self.run
+
+    def about(self, what: str) -> str:
+        """What the app says of itself: its `info`, `parameters`, `site` or `meta`."""
+        return f"{self.base}/{what}"
+
+    def logs(self, query: Mapping[str, Any]) -> str:
+        """The app's runs."""
+        return f"{self.base}/workflows/logs?{urlencode(query)}"
 
     @property
     def upload(self) -> str:

@@ -58,20 +58,37 @@ class Refusal:
         is_strange = self.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(self.body, dict)
         return self.status in _GATEWAY or self.status >= _FIRST_OWN_STATUS or is_strange
 
-    def error(self, doing: str) -> ServiceError:
+    @property
+    def is_no_route(self) -> bool:
+        """Whether the server has nothing at the address: what Dify itself does not find, it says in JSON."""
+        return self.status == HTTPStatus.NOT_FOUND and not isinstance(self.body, dict)
+
+    def error(self, doing: str, since: str = "", version: str = "") -> ServiceError:
         """The error to raise for it.
 
         Args:
             doing: What was refused, as `running dify/cat`.
+            since: The version of Dify that brought the address, where not every one has it.
+            version: What the server calls its version, where it says.
         """
+        if since and self.is_no_route:
+            here = f"this server is {version}" if version else "this server may be older"
+            return ServiceError(
+                f"{doing}: the server has no such address (HTTP 404)",
+                status=self.status,
+                body=self.body,
+                hint=f"it came with Dify {since}, and {here}; if it is not older, {_ADVICE[404]}",
+            )
         code = "too_many_requests" if "too many requests" in self.message.lower() else self.code
         word = f", {self.code}" if self.code else ""
+        is_elsewhere = self.is_no_route or self.status != HTTPStatus.NOT_FOUND
+        advice = _ADVICE.get(self.status, "") if is_elsewhere else ""
         return ServiceError(
             f"{doing}: {self.message} (HTTP {self.status}{word})",
             status=self.status,
             error_type=self.code,
             body=self.body,
-            hint=_ADVICE_BY_CODE.get(code) or _ADVICE.get(self.status, ""),
+            hint=_ADVICE_BY_CODE.get(code) or advice,
         )
 
 
