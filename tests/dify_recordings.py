@@ -54,26 +54,41 @@ class Recording:
         """The JSON of each event of a stream."""
         return [json.loads(sent.data) for sent in Decoder().feed(self.body)]
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a stream of events."""
+        return self.headers.get("content-type", "").startswith("text/event-stream")
+
+    @property
+    def outputs(self) -> Any:
+        """What the run gave, wherever the answer says so."""
+        if self.is_stream:
+            return next(it["data"]["outputs"] for it in self.events if it["event"] == "workflow_finished")
+        given = self.json.get("data", self.json)["outputs"]
+        return json.loads(given) if isinstance(given, str) else given
+
     def act(self) -> Act:
         """Answer as it was: a stream an event at a time, or in the very pieces in which it arrived."""
         if self.socket:
             return _pieces(self.socket, self._timing())
-        if self.headers.get("content-type", "").startswith("text/event-stream"):
+        if self.is_stream:
             return stream(
                 *(it + b"\n\n" for it in self.body.split(b"\n\n") if it), headers=self._own_headers()
             )
+        if self.headers.get("transfer-encoding") == "chunked":
+            return stream(self.body, status=self.status, headers=self._own_headers())
         return answer(status=self.status, body=self.body, headers=self._own_headers())
 
     def act_cut(self, seed: int) -> Act:
-        """Answer with the same stream, cut into pieces anywhere."""
+        """Answer with the same body, cut into pieces anywhere."""
         chance = random.Random(seed)  # noqa: S311 - it only cuts
         cuts = sorted(chance.sample(range(1, len(self.body)), min(60, len(self.body) - 1)))
         pieces = [self.body[a:b] for a, b in zip([0, *cuts], [*cuts, len(self.body)], strict=True)]
-        return stream(*pieces, headers=self._own_headers())
+        return stream(*pieces, status=self.status, headers=self._own_headers())
 
     def _own_headers(self) -> dict[str, str]:
-        kept = ("content-type", "x-version", "www-authenticate")
-        return {name: value for name, value in self.headers.items() if name in kept}
+        framing = ("content-length", "transfer-encoding", "connection")
+        return {name: value for name, value in self.headers.items() if name not in framing}
 
     def _timing(self) -> list[int]:
         lines = (FOLDER / self.name).with_suffix(".timing").read_text().splitlines()

@@ -98,13 +98,14 @@ def stream(
     *parts: bytes | float,
     then: Literal["end", "cut", "hold", "reset"] = "end",
     kind: str = "text/event-stream",
+    status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Act:
     """Answer with pieces of a body of unknown length, as servers stream; a number is a pause in seconds."""
     given = {"content-type": kind, "transfer-encoding": "chunked", **(headers or {})}
 
     def act(exchange: Exchange) -> None:
-        lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in given.items()), "", ""]
+        lines = [f"HTTP/1.1 {status} Word", *(f"{name}: {value}" for name, value in given.items()), "", ""]
         exchange.send("\r\n".join(lines).encode())
         exchange.is_last = True
         for part in parts:
