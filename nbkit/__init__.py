@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nbkit.errors import NbkitError
     from nbkit.model.media import Media
     from nbkit.model.result import Result
+    from nbkit.model.saving import read_recipe
     from nbkit.model.schema import Schema
     from nbkit.model.table import table
     from nbkit.providers.files import data_uri
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "data_uri",
     "load_ipython_extension",
+    "read_recipe",
     "table",
     "unload_ipython_extension",
     "webhooks",
@@ -45,6 +47,7 @@ _HOMES = {
     "Schema": "nbkit.model.schema",
     "Stream": "nbkit.client.run",
     "data_uri": "nbkit.providers.files",
+    "read_recipe": "nbkit.model.saving",
     "table": "nbkit.model.table",
     "webhooks": "nbkit.webhooks",
 }

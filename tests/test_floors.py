@@ -13,7 +13,7 @@ import nbkit
 ROOT = Path(nbkit.__file__).parent
 FLOORS = [
     ["dotenv", "errors", "secrets"],
-    ["config", "credentials", "display"],
+    ["config", "credentials", "display", "metadata"],
     ["model"],
     ["wire", "transport", "history"],
     ["providers", "engines"],

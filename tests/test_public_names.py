@@ -19,6 +19,7 @@ NAMES = [
     "__version__",
     "data_uri",
     "load_ipython_extension",
+    "read_recipe",
     "table",
     "unload_ipython_extension",
     "webhooks",

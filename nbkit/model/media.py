@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from nbkit.display.escape import Markup
     from nbkit.display.figure import Figure
+    from nbkit.model.recipe import Recipe
 
 _MEDIA_URL = re.compile(
     r"https?://[^\s\"'<>]+?\.(png|jpe?g|webp|gif|avif|bmp|tiff?|svg|mp4|webm|mov|mp3|wav|ogg|flac|glb|gltf|obj|ply|zip|pdf)(\?[^\s]*)?",
@@ -48,6 +48,7 @@ class Media:
         width: Pixels, None where unknown or not a picture.
         height: Pixels, None where unknown or not a picture.
         problem: Why there is no copy, an empty string where there is one.
+        recipe: How it was made, None where it did not come from a run.
     """
 
     url: str
@@ -60,6 +61,7 @@ class Media:
     width: int | None = None
     height: int | None = None
     problem: str = ""
+    recipe: Recipe | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_image(self) -> bool:
@@ -91,16 +93,25 @@ class Media:
         except (UnidentifiedImageError, Image.DecompressionBombError, *_UNREADABLE) as error:
             raise MediaError(f"{self.name} is not a picture that can be read: {error}") from error
 
-    def save(self, path: str | Path) -> Path:
-        """Copy the file, unchanged, to a path or into a folder, and return where it went.
+    def save(self, path: str | Path, *, recipe: bool = True) -> Path:
+        """Copy the file to a path or into a folder, and return where it went.
+
+        What came from a run takes its recipe along: inside a PNG, JPEG or WebP, whose pixels stay as they are, else
+        in a file beside it, `film.mp4.json`. `nbkit.read_recipe` reads it.
+
+        Args:
+            path: A file's path, or a folder.
+            recipe: Whether to write the recipe; without it the copy is the same bytes.
 
         Raises:
-            MediaError: There is no copy on this machine.
+            MediaError: There is no copy on this machine, or another file stands where the recipe belongs.
         """
+        from nbkit.model.saving import save
+
         source, target = self._copy(), Path(path).expanduser()
         if target.is_dir():
             target = target / self.name
-        shutil.copyfile(source, target)
+        save(source, target, self.recipe if recipe else None, (self.width, self.height))
         return target
 
     @property

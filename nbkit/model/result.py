@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from nbkit import __version__
+from nbkit.model.endpoint import Endpoint
+from nbkit.model.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +32,7 @@ class Result:
         billable_units: What the service says it will bill, in its own unit; None where it does not say.
         cost: Money, None where unknown; never 0 for "unknown".
         stand_in: The local model that answered in place of the endpoint, an empty string for the real one.
+        ended_at: When it was here, in seconds since 1970.
     """
 
     data: Any
@@ -38,6 +45,12 @@ class Result:
     billable_units: float | None = None
     cost: float | None = None
     stand_in: str = ""
+    ended_at: float = field(default_factory=time.time, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.endpoint:
+            made = tuple(replace(it, recipe=self._recipe(it, index)) for index, it in enumerate(self.media))
+            object.__setattr__(self, "media", made)
 
     @property
     def images(self) -> tuple[Media, ...]:
@@ -64,6 +77,21 @@ class Result:
         """Seconds by phase: what the model reports, else what the service measured."""
         own = self.data.get("timings") if isinstance(self.data, dict) else None
         return own if isinstance(own, dict) else self.metrics
+
+    def _recipe(self, media: Media, index: int) -> Recipe:
+        sent = self.input.get("seed")
+        return Recipe(
+            endpoint=self.endpoint,
+            input=self.input,
+            seed=self.seed if self.seed is not None else sent if isinstance(sent, int) else None,
+            request_id=self.request_id,
+            provider=Endpoint.parse(self.endpoint).provider,
+            stand_in=self.stand_in,
+            software=f"nbkit {__version__}",
+            time=datetime.fromtimestamp(self.ended_at, UTC).isoformat(timespec="seconds"),
+            place=media.place,
+            index=index,
+        )
 
     def __getitem__(self, key: str | int) -> Any:
         return self.data[key]

@@ -1,0 +1,1 @@
+"""What stands in picture files beside the picture: read, and added without touching a pixel."""
