@@ -246,6 +246,32 @@ FORMS = _each(
     }
 )
 
+ABOUT = _each(
+    {
+        "*/06-info.http": _WELL,
+        "*/06-meta.http": _WELL,
+        f"{NEW}/06-site.http": _WELL,
+        f"{OLD}/06-site.http": "came with Dify 1.4, and this server is 0.6.16",
+        f"{NEW}/37b-chat-app-info.http": _WELL,
+    }
+)
+
+LOGS = _each(
+    {
+        f"{NEW}/34-logs.http": _WELL,
+        f"{NEW}/34b-logs-status-failed.http": _WELL,
+        f"{NEW}/34c-logs-bad-status.http": "status Input should be 'succeeded', 'failed' or 'stopped'",
+        f"{NEW}/34d-logs-limit-101.http": "limit Input should be less than or equal to 100",
+        f"{NEW}/34e-logs-page-2.http": _WELL,
+        f"{NEW}/34f-logs-user.http": _WELL,
+        f"{NEW}/34g-logs-keyword.http": _WELL,
+        f"{NEW}/34h-logs-running.http": "status Input should be 'succeeded', 'failed' or 'stopped'",
+        f"{NEW}/34i-logs-bad-date.http": "invalid literal for int",
+        f"{OLD}/34*.http": "came with Dify 0.9, and this server is 0.6.16",
+        f"{NEW}/37d-chat-logs.http": _WELL,
+    }
+)
+
 FILES = _each(
     {
         "*/07-file-get.bin": _PICTURE,
@@ -270,14 +296,8 @@ SECOND_STREAMS = _each(
 NOT_ASKED = {
     "*/INDEX.md": "the requests that were sent",
     "*/*.timing": "when the pieces of a stream arrived, of the same name",
-    "*/06-info.http": "the client does not ask what an app is called",
-    "*/06-meta.http": "nor for the icons of its tools",
-    "*/06-site.http": "nor how its page looks",
-    f"{NEW}/37b-chat-app-info.http": "nor what a chat is called",
     "*/07b-file-head.http": "files are fetched at once, not asked about first",
     "*/31m-options.http": "only browsers ask so before they ask",
-    "*/34*-logs*.http": "the client does not list runs",
-    f"{NEW}/37d-chat-logs.http": "nor the runs of a chat",
     f"{NEW}/37e-workflow-key-on-chat.http": "a workflow is not a chat",
     f"{NEW}/37f-workflow-key-on-completion.http": "nor a completion",
     "*/42*-file-preview*.http": "servers show the files of chats so, not those of workflows",

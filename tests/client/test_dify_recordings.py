@@ -12,8 +12,10 @@ import nbkit
 from nbkit.errors import ServiceError
 from nbkit.model.event import Output, Paused
 from tests.dify_cases import (
+    ABOUT,
     FILES,
     FORMS,
+    LOGS,
     NOT_ASKED,
     RECORDS,
     RUNS,
@@ -50,7 +52,7 @@ def ended(outputs: bytes = b"{}") -> bytes:
 
 def test_every_recording_is_accounted_for() -> None:
     """Each recorded file stands in the table once: as an answer to this client, or with a reason why it is none."""
-    tables = [RUNS, RECORDS, UPLOADS, STOPS, FORMS, FILES, SECOND_STREAMS]
+    tables = [RUNS, RECORDS, UPLOADS, STOPS, FORMS, ABOUT, LOGS, FILES, SECOND_STREAMS]
     listed = sorted(
         [name for table in tables for name in table] + [it for glob in NOT_ASKED for it in names(glob)]
     )
@@ -184,6 +186,35 @@ def test_a_recorded_form(dify_client: nbkit.Client, scripted: ScriptedServer, na
         fields = dify_client.schema(APP).fields
 
         assert {it.name: it.required for it in fields} == {it["variable"]: it["required"] for it in inputs}
+
+
+@pytest.mark.parametrize("name", ABOUT)
+def test_what_an_app_told_of_itself(dify_client: nbkit.Client, scripted: ScriptedServer, name: str) -> None:
+    """Name, icons and page come as the server told them; an old server does not know all of these questions."""
+    source, expected = recording(name), ABOUT[name]
+    what = name.removesuffix(".http").rpartition("-")[2]
+    scripted.on("GET", f"/v1/{what}", source.act())
+    ask = getattr(dify_client.dify(), what)
+    if expected.words:
+        with pytest.raises(ServiceError, match=expected.words):
+            ask()
+    else:
+        assert source.json.items() <= ask().items()
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_recorded_logs(dify_client: nbkit.Client, scripted: ScriptedServer, name: str) -> None:
+    """Runs are listed as the server lists them; where it refuses, it says why."""
+    source, expected = recording(name), LOGS[name]
+    scripted.on("GET", "/v1/workflows/logs", source.act())
+    if expected.words:
+        with pytest.raises(ServiceError, match=expected.words):
+            dify_client.dify().logs()
+    else:
+        rows = dify_client.dify().logs().to_records()
+        told = [it["workflow_run"] for it in source.json["data"]]
+
+        assert [(row["run"], row["status"]) for row in rows] == [(it["id"], it["status"]) for it in told]
 
 
 @pytest.mark.parametrize("name", FILES)
