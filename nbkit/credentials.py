@@ -8,6 +8,7 @@ import hmac
 import os
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,7 +18,7 @@ from nbkit.errors import CredentialsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-_SERVICE, _NAME = "nbkit", "fal"  # under which the system's keyring keeps it
+_SERVICE = "nbkit"  # under which the system's keyring keeps them
 WAYS_TO_GIVE_A_KEY = "set FAL_KEY, write it into a .env file, run `%nbkit connect fal`, or pass key=…"
 _SECRET_NAME = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD)$")
 _SHORTEST = 12  # a shorter one is a word, and stands everywhere
@@ -54,6 +55,24 @@ class Key:
         raise TypeError("a key is not written to files")
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """What a key is for.
+
+    Attributes:
+        title: What people call it.
+        name: What its key is kept under. Where it names an address, the key is found for no other.
+        variable: The environment variable that may hold the key instead.
+    """
+
+    title: str
+    name: str
+    variable: str
+
+
+FAL = Lock("fal", "fal", "FAL_KEY")
+
+
 def find_fal_key(explicit: str | Key | None = None, environ: Mapping[str, str] | None = None) -> Key | None:
     """The key for fal, from the first place that has one; None if there is none.
 
@@ -73,7 +92,7 @@ def find_fal_key(explicit: str | Key | None = None, environ: Mapping[str, str] |
     if explicit is not None:
         return Key(explicit, "key=")
     env = os.environ if environ is None else environ
-    if key := (_typed or _named_in(env)):
+    if key := (_typed.get(FAL.name) or _named_in(env)):
         return key
     if os.environ.get("NBKIT_KEYS") == "environment":
         return None
@@ -90,13 +109,13 @@ def _named_in(names: Mapping[str, str], where: str = "") -> Key | None:
 
 def _found_elsewhere() -> Iterator[Key]:
     for path in find_dotenv():
-        if key := _named_in(read_dotenv(path), f" in {_shown(path)}"):
+        if key := _named_in(read_dotenv(path), f" in {shown_path(path)}"):
             yield key
-    if key := _in_colab() or _in_keyring():
+    if key := _in_colab() or _in_keyring(FAL.name):
         yield key
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """A path for people, who may pass on what they see: their home is called `~`."""
     with contextlib.suppress(ValueError, RuntimeError):
         return f"~/{path.relative_to(Path.home()).as_posix()}"
@@ -114,12 +133,13 @@ def held_keys(environ: Mapping[str, str] | None = None, *, with_keyring: bool = 
         with_keyring: Whether to look into the system's keyring too, which may ask its owner to unlock it.
     """
     env = os.environ if environ is None else environ
-    held = {_typed.reveal()} if _typed else set()
+    held = {key.reveal() for key in _typed.values()}
     sources = [env]
     if os.environ.get("NBKIT_KEYS") != "environment":
         sources += [read_dotenv(path) for path in find_dotenv()]
-        if with_keyring and (kept := _in_keyring()):
-            held.add(kept.reveal())
+        if with_keyring:
+            _in_keyring(FAL.name)
+        held |= {key.reveal() for key in _kept.values() if key}  # others than fal's once they were used
     for names in sources:
         held |= {value.strip() for name, value in names.items() if _SECRET_NAME.search(name.upper())}
     held |= {key.partition(":")[2] for key in held}
@@ -140,14 +160,15 @@ def _in_colab() -> Key | None:
     return Key(value, "Colab's secret FAL_KEY") if value else None
 
 
-@functools.cache
-def _in_keyring() -> Key | None:
-    value = None
-    with contextlib.suppress(Exception):  # not installed, without a store behind it, or locked
-        import keyring
+def _in_keyring(name: str) -> Key | None:
+    if name not in _kept:
+        value = None
+        with contextlib.suppress(Exception):  # not installed, without a store behind it, or locked
+            import keyring
 
-        value = keyring.get_password(_SERVICE, _NAME)
-    return Key(value, "the keyring") if value else None
+            value = keyring.get_password(_SERVICE, name)
+        _kept[name] = Key(value, "the keyring") if value else None
+    return _kept[name]
 
 
 def look_in_colab() -> None:
@@ -155,15 +176,33 @@ def look_in_colab() -> None:
     _in_colab()
 
 
-_typed: Key | None = None
+_typed: dict[str, Key] = {}
+_kept: dict[str, Key | None] = {}
 
 
-def connect(ask: Callable[[str], str], confirm: Callable[[str], str], *, needs_keyring: bool = False) -> str:
-    """Have a person type the key for fal, keep it for this process, and in the keyring where they wish so.
+def typed_key(lock: Lock) -> Key | None:
+    """The key that was typed for it in this process."""
+    return _typed.get(lock.name)
+
+
+def kept_key(lock: Lock) -> Key | None:
+    """The key that the system's keyring keeps for it; None with `NBKIT_KEYS=environment`."""
+    return None if os.environ.get("NBKIT_KEYS") == "environment" else _in_keyring(lock.name)
+
+
+def connect(
+    ask: Callable[[str], str],
+    confirm: Callable[[str], str],
+    lock: Lock = FAL,
+    *,
+    needs_keyring: bool = False,
+) -> str:
+    """Have a person type a key, keep it for this process, and in the keyring where they wish so.
 
     Args:
         ask: Asks for the key without showing what is typed.
         confirm: Asks whether to keep it.
+        lock: What it is for.
         needs_keyring: Whether a key that is not kept is of no use.
 
     Returns:
@@ -172,36 +211,35 @@ def connect(ask: Callable[[str], str], confirm: Callable[[str], str], *, needs_k
     Raises:
         CredentialsError: What was typed cannot be a key, or it cannot be kept and needs to be.
     """
-    global _typed  # noqa: PLW0603 - one person types one key for this process
     store = _keyring_store()
     if store is None and needs_keyring:
         raise CredentialsError(
             "there is no keyring on this machine to keep a key in",
-            hint="pip install keyring, or set FAL_KEY, or write FAL_KEY=… into a .env file",
+            hint=f"pip install keyring, or set {lock.variable}, or write {lock.variable}=… into a .env file",
         )
-    key = Key(ask("key for fal (it is not shown): "), "what was typed")
+    key = Key(ask(f"key for {lock.title} (it is not shown): "), "what was typed")
     if store and (
         needs_keyring or confirm("keep it in this machine's keyring? [y/N] ").strip().lower() in _YES
     ):
-        _keep(store, key)
-        _in_keyring.cache_clear()
+        _keep(store, lock, key)
+        _kept.pop(lock.name, None)
         kept = "the key is kept in this machine's keyring"
     else:
         kept = "the key is used until this session ends"
-    _typed = key
+    _typed[lock.name] = key
     return kept
 
 
 _YES = ("y", "yes")
 
 
-def _keep(store: Any, key: Key) -> None:
+def _keep(store: Any, lock: Lock, key: Key) -> None:
     try:
-        store.set_password(_SERVICE, _NAME, key.reveal())
+        store.set_password(_SERVICE, lock.name, key.reveal())
     except Exception as error:  # noqa: BLE001 - whichever store it is, it fails in its own way
         # Its own words are left out: what a foreign store says about a key may hold the key.
         raise CredentialsError(
-            f"the keyring did not take the key ({type(error).__name__})", hint="set FAL_KEY instead"
+            f"the keyring did not take the key ({type(error).__name__})", hint=f"set {lock.variable} instead"
         ) from None
 
 

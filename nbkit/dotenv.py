@@ -17,12 +17,13 @@ _QUOTED = re.compile(r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)")\s*(?:\#.*)?""", re.DO
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
-def find_dotenv(folder: Path | None = None) -> Iterator[Path]:
-    """The `.env` files that belong to a folder: its own, and those above it up to its project or the user's home.
+def find_upwards(name: str, folder: Path | None = None) -> Iterator[Path]:
+    """The files of a name that belong to a folder: its own, and those above it up to its project or the user's home.
 
     A folder that is in neither has only its own: what lies further up, in `/tmp` say, anybody may have put there.
 
     Args:
+        name: What they are called.
         folder: Where to begin; the working folder where it is not given.
     """
     try:
@@ -33,9 +34,14 @@ def find_dotenv(folder: Path | None = None) -> Iterator[Path]:
     above = [start, *start.parents]
     top = next((it for it in above if it == home or any((it / mark).exists() for mark in _PROJECT)), start)
     for place in above[: above.index(top) + 1]:
-        path = place / ".env"
+        path = place / name
         if path.is_file():
             yield path
+
+
+def find_dotenv(folder: Path | None = None) -> Iterator[Path]:
+    """The `.env` files that belong to a folder, as `find_upwards` finds them."""
+    return find_upwards(".env", folder)
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

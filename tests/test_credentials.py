@@ -65,9 +65,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget what was found or typed before."""
-    monkeypatch.setattr(credentials, "_typed", None)
+    monkeypatch.setattr(credentials, "_typed", {})
     credentials._in_colab.cache_clear()
-    credentials._in_keyring.cache_clear()
+    credentials._kept.clear()
 
 
 def colab(monkeypatch: pytest.MonkeyPatch, get: Callable[[str], str | None]) -> None:
@@ -120,7 +120,7 @@ def test_places_are_looked_at_in_order(elsewhere: Path, monkeypatch: pytest.Monk
     colab(monkeypatch, {"FAL_KEY": "of-colab"}.get)
     (elsewhere / ".env").write_text("FAL_KEY_ID=of\nFAL_KEY_SECRET=file\n")
     monkeypatch.setenv("FAL_KEY", "of-environment")
-    monkeypatch.setattr(credentials, "_typed", Key("of-person", "what was typed"))
+    monkeypatch.setattr(credentials, "_typed", {"fal": Key("of-person", "what was typed")})
     found = [find_fal_key("given"), find_fal_key()]
     forget(monkeypatch)
     found.append(find_fal_key())

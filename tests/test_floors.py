@@ -40,6 +40,7 @@ LIBRARIES = {
     "skimage": {"experiments"},
     "sqlite3": {"history", "server"},
     "starlette": {"server"},
+    "tomlkit": {"config"},
     "traitlets": {"widgets", "magics"},
     "uvicorn": {"server"},
     "websockets": {"transport"},

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import sys
+import tomllib
 import types
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,12 @@ import pytest
 
 from nbkit import credentials
 from nbkit.cli import main
+from nbkit.config import config_file
+from nbkit.providers.dify_connection import find_connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SECRET = "SECRET-xyz"
 
@@ -34,9 +38,9 @@ def keyring(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     module.set_password = lambda service, name, value: kept.update({f"{service}/{name}": value})  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "keyring", module)
     monkeypatch.setattr(sys, "stdin", Terminal())
-    monkeypatch.setattr(credentials, "_typed", None)
+    monkeypatch.setattr(credentials, "_typed", {})
     yield kept
-    credentials._in_keyring.cache_clear()
+    credentials._kept.clear()
 
 
 def test_a_key_is_kept(
@@ -61,6 +65,55 @@ def test_nothing_typed_keeps_nothing(keyring: dict[str, str], monkeypatch: pytes
     monkeypatch.setattr("getpass.getpass", lambda _question: "")
     assert main(["connect", "fal"]) == 1
     assert keyring == {}
+
+
+def test_an_app_of_dify_is_connected(
+    keyring: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """`nbkit connect dify NAME` keeps the address in the settings and the key in the keyring, and the app answers."""
+    monkeypatch.delenv("NBKIT_KEYS")
+    monkeypatch.chdir(tmp_path)
+    asked: list[str] = []
+
+    def type_key(question: str) -> str:
+        asked.append(question)
+        return SECRET
+
+    monkeypatch.setattr("getpass.getpass", type_key)
+    assert main(["connect", "dify", "my-cat", "--base-url", "https://dify.example"]) == 0
+    found = find_connection("my-cat")
+
+    assert (found.place.base, found.key.reveal()) == ("https://dify.example/v1", SECRET)
+    assert asked == ["key for dify/my-cat at https://dify.example/v1 (it is not shown): "]
+    assert keyring == {"nbkit/dify/my-cat https://dify.example/v1": SECRET}
+    assert tomllib.loads(config_file().read_text()) == {
+        "dify": {"my-cat": {"base_url": "https://dify.example/v1"}}
+    }
+    assert SECRET not in "".join(capsys.readouterr())
+    assert main(["connect", "dify", "my-cat"]) == 0
+    assert find_connection("my-cat").place.base == "https://dify.example/v1"
+    assert main(["connect", "dify"]) == 0
+    assert find_connection("default").place.base == "https://api.dify.ai/v1"
+    assert main(["connect", "dify", "../x"]) == 1
+
+
+def test_an_app_whose_key_is_in_the_environment(
+    keyring: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `--key-env` no key is asked for, and none is kept anywhere."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setenv("CAT", SECRET)
+    arguments = ["connect", "dify", "my-cat", "--base-url", "https://dify.example"]
+    assert main(arguments) == 1
+    assert main([*arguments, "--key-env", SECRET]) == 1
+    assert main([*arguments, "--key-env", "CAT"]) == 0
+
+    assert find_connection("my-cat").key.reveal() == SECRET
+    assert keyring == {}
+    assert SECRET not in config_file().read_text()
 
 
 def test_a_key_is_not_read_from_a_pipe(

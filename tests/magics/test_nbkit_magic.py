@@ -12,6 +12,8 @@ from nbkit.magics.known import ENDPOINTS, LOCAL, STAND_INS
 from nbkit.server.endpoints import own_endpoints
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.magics.conftest import Shell
 
 
@@ -45,7 +47,7 @@ def test_keys_are_never_shown(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_key_is_asked_for_and_used(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """`%nbkit connect fal` asks without showing what is typed, and from then on there is a key."""
-    monkeypatch.setattr(credentials, "_typed", None)
+    monkeypatch.setattr(credentials, "_typed", {})
     monkeypatch.setitem(sys.modules, "keyring", None)
     monkeypatch.setattr("getpass.getpass", lambda _question: "abc:topsecret")
     shown = shell.cell("%nbkit  connect fal")
@@ -53,6 +55,23 @@ def test_a_key_is_asked_for_and_used(shell: Shell, monkeypatch: pytest.MonkeyPat
     assert "used until this session ends" in shown.outputs[0].data["text/plain"]
     assert "from what was typed" in str(shell.cell("%nbkit config").outputs[0].data)
     assert "topsecret" not in str([output.data for output in shown.outputs]) + shown.stdout + shown.stderr
+
+
+def test_an_app_of_dify_is_connected(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`%nbkit connect dify NAME` asks for the app's key, and settings name the connection without showing it."""
+    monkeypatch.delenv("NBKIT_KEYS")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(credentials, "_typed", {})
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    monkeypatch.setattr("getpass.getpass", lambda _question: "app-topsecret")
+    shown = shell.cell("%nbkit connect dify my-cat --base-url https://dify.example")
+    listed = shell.cell("%nbkit config").outputs[0].data["text/plain"]
+
+    assert "dify/my-cat is https://dify.example/v1" in shown.outputs[0].data["text/plain"]
+    assert "https://dify.example/v1 (from config.toml), its key from what was typed" in listed
+    assert "topsecret" not in str(shown.outputs) + listed
+    with pytest.raises(UsageError, match="NAME --base-url URL"):
+        shell.cell("%nbkit connect dify my cat")
 
 
 def test_where_nobody_can_type_it_says_so(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

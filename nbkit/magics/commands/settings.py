@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from nbkit.config import cache_dir, data_dir
+from nbkit.config import cache_dir, config_file, data_dir
 from nbkit.magics.command import Command, Told
 from nbkit.magics.commands.machine import where_the_key_is
 from nbkit.magics.generate import default_endpoint
+from nbkit.providers.dify_connection import connections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,9 @@ def config(_call: Call) -> Told:
     live = os.environ.get("NBKIT_PROGRESS", "1") != "0"
     rows = [
         ("key for fal", where_the_key_is()),
+        *((f"dify/{name}", told) for name, told in connections().items()),
         ("default endpoint", default_endpoint()),
+        ("settings", _place(config_file(), "NBKIT_HOME")),
         ("results", _place(data_dir(), "NBKIT_HOME")),
         ("weights", _place(cache_dir(), "NBKIT_CACHE")),
         ("live card", "on" if live else "off (NBKIT_PROGRESS)"),
