@@ -1,4 +1,4 @@
-"""The command line: `nbkit serve`, `nbkit demo`, `nbkit models`, `nbkit connect`, `nbkit webhooks`."""
+"""The command line: `nbkit run`, `nbkit serve`, `nbkit demo`, `nbkit models`, `nbkit connect`, `nbkit webhooks`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from nbkit import __version__
 from nbkit.errors import NbkitError
 
-SUBCOMMANDS = ("serve", "demo", "models", "connect", "webhooks")
+SUBCOMMANDS = ("run", "serve", "demo", "models", "connect", "webhooks")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -21,7 +21,11 @@ def main(argv: list[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     for name in SUBCOMMANDS:
         import_module(f"nbkit.cli.{name}").add_parser(subparsers)
-    arguments = parser.parse_args(argv)
+    arguments, late = parser.parse_known_args(argv)
+    if late and ("input" not in arguments or any(word.startswith("-") for word in late)):
+        parser.error(f"unrecognized arguments: {' '.join(late)}")
+    if late:  # argparse takes the words of a list only where they stand together
+        arguments.input += late
     try:
         code: int = arguments.run(arguments)
     except NbkitError as error:

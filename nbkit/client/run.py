@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from nbkit.client.progress_line import wait_with_line
 from nbkit.errors import ConnectionFailed, RequestLost, RunCancelled, RunTimeout, RunUnknown
 from nbkit.model.event import Event, Log, Queued, Started
 from nbkit.transport.loop import TICK, network_loop, on_network_thread
@@ -130,7 +131,7 @@ class Run:
             RunTimeout: It is not over yet.
             NbkitError: It could not be sent.
         """
-        self._wait(timeout)
+        wait_with_line(self, timeout)
         if not self._over:
             raise RunTimeout(
                 f"{self.endpoint} is not over after {timeout:g} s; it goes on",

@@ -26,6 +26,11 @@ def clean(value: object) -> str:
     return _HARMFUL.sub("", str(value))
 
 
+def without_harm(json_text: str) -> str:
+    r"""JSON with the same meaning, in which what `clean` takes out of a text is written as `\uXXXX`."""
+    return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
+
+
 def escape(value: object) -> Markup:
     """A value as HTML text or attribute; what is `Markup` already stays as it is."""
     if isinstance(value, Markup):

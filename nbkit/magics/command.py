@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A line and a table."""
+    """A line and a table, and an error that fails the cell once they are shown."""
 
     title: str
     rows: Sequence[Sequence[str]]
     columns: Sequence[str] = ()
+    error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from nbkit.errors import InputError
 from nbkit.magics.grammar import parse
 from nbkit.magics.help import GENERATE
 from nbkit.magics.known import DEFAULT_WITH_KEY, DEFAULT_WITHOUT_KEY
-from nbkit.widgets.live import follow
+from nbkit.widgets.live import LiveCard, follow
 from nbkit.widgets.originals import Originals
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nbkit.client.run import Run
     from nbkit.magics.grammar import Request
     from nbkit.magics.notebook import Notebook
+    from nbkit.model.result import Result
 
 _STREAM_ENDING = "/stream"
 
@@ -48,7 +49,7 @@ class GenerateMagics(Magics):
     @line_cell_magic
     def generate(self, line: str, cell: str | None = None) -> None:  # noqa: D102 - set below
         try:
-            request = parse(line, cell)
+            request = parse(line, cell, self._notebook.aliases)
             endpoint, given = request.endpoint or default_endpoint(), request.filled(self._notebook.variables)
         except InputError as error:
             # The plain class: IPython shows a traceback for its subclasses.
@@ -57,11 +58,16 @@ class GenerateMagics(Magics):
             Slot().end(preview(endpoint, given, request))
             return
         run = self._begin(endpoint, given, request)
-        if request.background and request.name:
-            self._notebook.variables[request.name] = run
-        result = follow(run, show=request.show, background=request.background, originals=self._originals)
-        if request.name and result is not None:
-            self._notebook.variables[request.name] = result
+        show = request.show or "all"
+        if request.background:
+            card = LiveCard(run, show=show, background=True, originals=self._originals)
+            card.open()
+            self._notebook.began(run, card, request.name)
+            made: Run | Result = run
+        else:
+            made = follow(run, show=show, originals=self._originals)
+        if request.name:
+            self._notebook.variables[request.name] = made
 
     generate.__doc__ = GENERATE
 

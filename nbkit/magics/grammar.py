@@ -61,48 +61,61 @@ class Request:
 
     Attributes:
         endpoint: What to call, an empty string for the default.
+        alias: The short name that it was called by, an empty string for none.
+        defaults: What the short name stands for besides its endpoint: input that the cell may give otherwise.
         input: What to send, without the prompt; references to variables are not resolved yet.
         prompt: The prompt, word for word; None where the cell has none.
         name: The variable for the result, an empty string for none.
         stream: Whether to show what the model gives while it works.
         background: Whether to return at once.
         dry_run: Whether to send nothing.
-        show: `images`, `table`, `all` or `none`.
+        show: `images`, `table`, `all` or `none`; an empty string where the cell does not say.
     """
 
     endpoint: str = ""
+    alias: str = ""
+    defaults: dict[str, Any] = field(default_factory=dict)
     input: dict[str, Any] = field(default_factory=dict)
     prompt: str | None = None
     name: str = ""
     stream: bool = False
     background: bool = False
     dry_run: bool = False
-    show: str = "all"
+    show: str = ""
 
-    def filled(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    def filled(
+        self, namespace: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The whole input, with the values of the notebook's variables.
+
+        Args:
+            namespace: The notebook's variables.
+            defaults: What is sent where neither the cell nor its alias says otherwise; taken as it stands.
 
         Raises:
             InputError: A name is not known, or a variable cannot stand where it is used.
         """
-        given = {key: fill(value, namespace) for key, value in self.input.items()}
+        given = {key: fill(value, namespace) for key, value in {**self.defaults, **self.input}.items()}
+        whole = {**(defaults or {}), **given}
         if self.prompt is None:
-            return given
-        return {"prompt": fill_text(self.prompt, namespace), **given}
+            return whole
+        whole.pop("prompt", None)
+        return {"prompt": fill_text(self.prompt, namespace), **whole}
 
 
-def parse(line: str, body: str | None = None) -> Request:
+def parse(line: str, body: str | None = None, aliases: Mapping[str, Request] | None = None) -> Request:
     """Read a cell.
 
     Args:
         line: What follows the magic's name on the first line.
         body: The lines below it; None for the one-line form, whose prompt is the rest of the line.
+        aliases: Short names, and what each stands for.
 
     Raises:
         InputError: It cannot be understood; names the word.
     """
     request = Request()
-    rest = _read_line(request, line, prompt_follows=body is None)
+    rest = _read_line(request, line, prompt_follows=body is None, aliases=aliases or {})
     if body is None:
         prompt: str | None = rest.strip() or None
     elif rest:
@@ -118,7 +131,24 @@ def parse(line: str, body: str | None = None) -> Request:
     return request
 
 
-def _read_line(request: Request, line: str, *, prompt_follows: bool) -> str:
+def parse_alias(text: str) -> Request:
+    """Read what a short name shall stand for: an endpoint, and options that are the same for every cell.
+
+    Raises:
+        InputError: It cannot be understood; names the word.
+    """
+    request = Request()
+    rest = _read_line(request, text, prompt_follows=False, aliases={})
+    if rest:
+        raise InputError(f"{rest.split()[0]!r} has no place in an alias: it is an endpoint and options")
+    if not request.endpoint:
+        raise InputError("an alias needs an endpoint", hint="for example fal-ai/flux/schnell -p num_images=4")
+    if request.name or request.background or request.dry_run:
+        raise InputError("--as, --background and --dry-run are for one cell, not for an alias")
+    return request
+
+
+def _read_line(request: Request, line: str, *, prompt_follows: bool, aliases: Mapping[str, Request]) -> str:
     """Take endpoint and options from the line and return what is left."""
     at = _skip(line, 0)
     while word := _word(line, at):
@@ -126,8 +156,11 @@ def _read_line(request: Request, line: str, *, prompt_follows: bool) -> str:
             return line[at + len(word) :].lstrip()
         if word.startswith("-") and len(word) > 1 and not _NEGATIVE.match(word):
             at = _skip(line, _read_option(request, line, at, word))
+        elif not request.endpoint and word in aliases:
+            _use_alias(request, word, aliases[word])
+            at = _skip(line, at + len(word))
         elif not request.endpoint and (_LOOKS_LIKE_ENDPOINT.fullmatch(word) or not prompt_follows):
-            request.endpoint = str(Endpoint.parse(word))
+            request.endpoint = _endpoint(word, aliases)
             at = _skip(line, at + len(word))
         else:
             break
@@ -136,13 +169,25 @@ def _read_line(request: Request, line: str, *, prompt_follows: bool) -> str:
     return line[at:]
 
 
+def _use_alias(request: Request, name: str, alias: Request) -> None:
+    request.alias, request.endpoint, request.defaults = name, alias.endpoint, alias.input
+    request.stream = request.stream or alias.stream
+    request.show = request.show or alias.show
+
+
+def _endpoint(word: str, aliases: Mapping[str, Request]) -> str:
+    near = nearest(word, list(aliases)) if "/" not in word else ""
+    if near:
+        raise InputError(f"{word!r} is no endpoint and no alias", field="endpoint", hint=near)
+    return str(Endpoint.parse(word))
+
+
 def _read_option(request: Request, line: str, at: int, word: str) -> int:
     """Take one option and return the place behind it."""
     flag, equals, _ = word.partition("=") if word.startswith("--") else (word, "", "")
     option = _BY_FLAG.get(flag)
     if option is None:
-        hint = nearest(flag, list(_BY_FLAG)) or f"known are {', '.join(_BY_FLAG)}"
-        raise InputError(f"there is no option {flag!r}", field=flag, hint=hint)
+        raise InputError(f"there is no option {flag!r}", field=flag, hint=_advice(flag))
     if not option.value:
         if equals:
             raise InputError(f"{flag} takes no value", field=flag)
@@ -156,6 +201,17 @@ def _read_option(request: Request, line: str, at: int, word: str) -> int:
     value, end = read(line, start)
     _SETTERS[flag](request, flag, value)
     return end
+
+
+def _advice(flag: str) -> str:
+    """What was probably meant by an option that does not exist."""
+    short = flag[:2]
+    if not flag.startswith("--") and short in _BY_FLAG:
+        return f"write {short} {flag[2:].lstrip('=')}"
+    same = [known for known in _BY_FLAG if known.startswith(f"-{flag}")]
+    if same:
+        return f"did you mean {' or '.join(same)}?"
+    return nearest(flag, list(_BY_FLAG)) or f"known are {', '.join(_BY_FLAG)}"
 
 
 def _read_parameter(request: Request, line: str, start: int) -> int:

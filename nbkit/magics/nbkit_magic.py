@@ -11,7 +11,7 @@ from nbkit import __version__
 from nbkit.display import slot, table
 from nbkit.errors import InputError
 from nbkit.magics.command import Call, Command, Told
-from nbkit.magics.commands import connect, machine, settings
+from nbkit.magics.commands import connect, jobs, machine, settings
 from nbkit.magics.generate import one_line
 from nbkit.magics.template import nearest
 
@@ -41,6 +41,8 @@ class NbkitMagics(Magics):
             raise UsageError(one_line(error)) from None
         if told is not None:
             slot.Slot().end(table.bundle(told.title, told.rows, told.columns))
+            if told.error:
+                raise told.error.with_traceback(None)
 
 
 def find(line: str) -> tuple[Command, str]:
@@ -59,7 +61,8 @@ def find(line: str) -> tuple[Command, str]:
             return command, text
     asked = " ".join(line.split())[:60]
     known = list(COMMANDS)
-    advice = nearest(asked, known) or nearest(words[0], known) or f"known are {', '.join(known)}"
+    bare = asked.lstrip("-")
+    advice = nearest(bare, known) or nearest(bare.split(" ")[0], known) or f"known are {', '.join(known)}"
     raise InputError(f"there is no `%nbkit {asked}`", hint=advice)
 
 
@@ -73,7 +76,7 @@ def show_help(_call: Call) -> Told:
     return Told(f"nbkit {__version__}", rows)
 
 
-_GROUPS = (machine.COMMANDS, settings.COMMANDS, connect.COMMANDS)
+_GROUPS = (machine.COMMANDS, settings.COMMANDS, connect.COMMANDS, jobs.COMMANDS)
 COMMANDS = {
     command.name: command
     for command in (Command("help", show_help), *(command for group in _GROUPS for command in group))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
+from nbkit.model import checking
 from nbkit.model.media import Media
 from nbkit.model.result import Result
 
@@ -122,5 +122,5 @@ def _kind(value: Any) -> str:
 
 def nearest(word: str, known: list[str]) -> str:
     """Advice that names the known word which looks most like this one, an empty string where none does."""
-    found = difflib.get_close_matches(word, known, 1)
-    return f"did you mean {found[0]}?" if found else ""
+    found = checking.nearest(word, known)
+    return f"did you mean {found}?" if found else ""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextvars
-import os
-import shutil
-import sys
 import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbkit.display.card import Card, bundle, text
+from nbkit.config import shows_progress
+from nbkit.display.card import Card, bundle
 from nbkit.display.slot import Slot, hears_clicks_while_blocked, in_notebook
 from nbkit.widgets.panel import Panel
 from nbkit.widgets.progress import advance, figures
@@ -30,28 +28,23 @@ _TICK = 0.5
 """Seconds after which the clock moves although nothing happened."""
 
 
-def follow(
-    run: Run, *, show: str = "all", background: bool = False, originals: Originals | None = None
-) -> Result | None:
+def follow(run: Run, *, show: str = "all", originals: Originals | None = None) -> Result:
     """Show a run in the output of the cell that runs now.
 
     Args:
         run: The run.
         show: What its card shows in the end: `all`, `images`, `table` or `none`.
-        background: Return at once; the card goes on by itself.
         originals: Where to put whole files for the previews to link to.
 
     Returns:
-        The result, None in the background.
+        The result.
 
     Raises:
         NbkitError: The run ended badly.
         KeyboardInterrupt: Somebody interrupted the cell, which cancels the run.
     """
-    live = LiveCard(run, show=show, background=background, originals=originals)
+    live = LiveCard(run, show=show, originals=originals)
     live.open()
-    if background:
-        return None
     try:
         return run.result()
     except KeyboardInterrupt as interrupt:
@@ -67,7 +60,7 @@ class LiveCard:
     """Keeps one output up to date with one run.
 
     A thread of its own does it, because the thread of the cell waits and that of the network must not. Setting
-    `NBKIT_PROGRESS` to 0 leaves only the end.
+    `NBKIT_PROGRESS` to `off` leaves only the end. In a terminal the run's own line tells how far it is.
     """
 
     def __init__(
@@ -88,26 +81,27 @@ class LiveCard:
         self._closing = threading.Event()
         self._cell = contextvars.copy_context()
         self._thread: threading.Thread | None = None
-        self._is_terminal = False
 
     def open(self) -> None:
         """Show it, and begin to keep it up to date."""
-        wanted = os.environ.get("NBKIT_PROGRESS", "1") != "0"
         if in_notebook():
-            if wanted:
+            if shows_progress():
                 clickable = self._background or hears_clicks_while_blocked()
                 self._panel = Panel(self._cancel, clickable=clickable)
                 self._slot.fill(_Shown({**bundle(self._now(), self._show), **self._panel.view}))
                 self._panel.free_button()
             elif self._background:
                 self._slot.fill(_Shown(bundle(self._now(), self._show)))
-        else:
-            self._is_terminal = wanted and not self._background and sys.stderr.isatty()
         keeps_itself = self._background and in_notebook()
-        if self._panel or self._is_terminal or keeps_itself:
+        if self._panel or keeps_itself:
             stop = self._run.listen(lambda _event: self._wake.set())
             self._thread = threading.Thread(target=self._keep, args=(stop,), name="nbkit-card", daemon=True)
             self._thread.start()
+
+    def join(self) -> None:
+        """Wait until a card in the background shows its end; one that a cell closes has nothing to wait for."""
+        if self._background and self._thread:
+            self._thread.join()
 
     def close(self) -> None:
         """Write the end. Call it from the cell's own thread, where the output surely belongs to the cell."""
@@ -163,10 +157,6 @@ class LiveCard:
 
     def _paint(self) -> None:
         card = self._now()
-        if self._is_terminal:
-            line = text(card, "none").partition("\n")[0]
-            sys.stderr.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
-            sys.stderr.flush()
         if self._panel is None:
             return
         self._panel.write(card)
@@ -175,9 +165,6 @@ class LiveCard:
             self._pictures_at = time.monotonic()
 
     def _end(self) -> None:
-        if self._is_terminal:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
         card = self._last()
         if self._originals and in_notebook():
             card = self._originals.of(card)

@@ -19,7 +19,7 @@ from nbkit.model.event import Log, Output, Queued, Started
 from nbkit.model.media import Media
 from nbkit.model.result import Result
 from nbkit.widgets import live
-from nbkit.widgets.live import follow
+from nbkit.widgets.live import LiveCard, follow
 from nbkit.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -120,19 +120,20 @@ def test_a_blocking_cell_ends_with_a_static_card_from_its_own_thread(
 def test_a_background_card_ends_by_itself(notebook: type[Outputs]) -> None:
     """A background cell returns at once and its card is replaced when the run is over."""
     run = new_run()
-    assert follow(run, background=True) is None
+    card = LiveCard(run, background=True)
+    card.open()
     assert ended(notebook) == []
 
     run._settle(Result({"seed": 4}))
 
-    assert eventually(lambda: len(ended(notebook)) == 1)
+    card.join()
     assert "seed  4" in ended(notebook)[0]["text/plain"]
 
 
 def test_a_background_card_carries_its_error(notebook: type[Outputs]) -> None:
     """No cell raises what happens in the background, so the card tells it."""
     run = new_run()
-    follow(run, background=True)
+    LiveCard(run, background=True).open()
     run._settle(None, RunFailed("the prompt was refused"))
 
     assert eventually(lambda: len(ended(notebook)) == 1)
@@ -197,7 +198,7 @@ def test_cancel_reaches_the_run_and_shows_at_once(
     run = new_run()
     asked = threading.Event()
     run.cancel = asked.set  # type: ignore[method-assign]
-    follow(run, background=True)
+    LiveCard(run, background=True).open()
     panel = panels[0]
     panel._button.click()
 
@@ -249,7 +250,7 @@ def test_late_words_need_no_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     monkeypatch.setattr(Outputs, "end", lambda *_: seen.append(cell.get()))
     run = new_run()
-    follow(run, background=True)
+    LiveCard(run, background=True).open()
     run._settle(Result({}))
 
     assert eventually(lambda: seen == ["none"])
@@ -263,7 +264,7 @@ def test_where_a_cell_must_be_named_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     seen: list[str] = []
     monkeypatch.setattr(Outputs, "end", lambda *_: seen.append(cell.get()))
     run = new_run()
-    follow(run, background=True)
+    LiveCard(run, background=True).open()
     run._settle(Result({}))
 
     assert eventually(lambda: seen == ["the cell"])

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+<<<<<<< HEAD
 from nbkit.config import cache_dir, config_file, data_dir
+=======
+from nbkit.config import cache_dir, data_dir, shows_progress
+>>>>>>> 01a3085 (Run endpoints from a terminal, show scripts a line while they wait, and await and cancel runs in the background)
 from nbkit.magics.command import Command, Told
 from nbkit.magics.commands.machine import where_the_key_is
 from nbkit.magics.generate import default_endpoint
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
 
 def config(_call: Call) -> Told:
     """Where things are kept, and what is set."""
-    live = os.environ.get("NBKIT_PROGRESS", "1") != "0"
     rows = [
         ("key for fal", where_the_key_is()),
         *((f"dify/{name}", told) for name, told in connections().items()),
@@ -27,7 +30,7 @@ def config(_call: Call) -> Told:
         ("settings", _place(config_file(), "NBKIT_HOME")),
         ("results", _place(data_dir(), "NBKIT_HOME")),
         ("weights", _place(cache_dir(), "NBKIT_CACHE")),
-        ("live card", "on" if live else "off (NBKIT_PROGRESS)"),
+        ("live card", "on" if shows_progress() else "off (NBKIT_PROGRESS)"),
     ]
     return Told("settings", rows)
 
