@@ -39,10 +39,15 @@ _ACTIVE = (
 
 
 class Originals:
-    """Puts files into the folder `nbkit_files` of the notebook's folder, named by what is in them."""
+    """Puts files into a folder beside a notebook or a page, named by what is in them.
 
-    def __init__(self, notebook_folder: Path) -> None:
-        self._folder = notebook_folder / FOLDER
+    Args:
+        beside: Where the notebook or page lies.
+        name: The folder's name.
+    """
+
+    def __init__(self, beside: Path, name: str = FOLDER) -> None:
+        self._folder = beside / name
 
     def of(self, card: Card) -> Card:
         """The card with every file linked to its original."""
@@ -58,7 +63,7 @@ class Originals:
             self._place(figure.path, self._folder / name)
         except OSError:
             return figure
-        return replace(figure, original=quote(f"{FOLDER}/{name}"))
+        return replace(figure, original=quote(f"{self._folder.name}/{name}"))
 
     def _name(self, figure: Figure, path: Path) -> str:
         digest = figure.sha256
