@@ -30,7 +30,6 @@ def cache_dir() -> Path:
     return Path(cache).expanduser() if cache else platformdirs.user_cache_path("nbkit", appauthor=False)
 
 
-<<<<<<< HEAD
 def config_file() -> Path:
     """The user's own settings: `config.toml` in `NBKIT_HOME`, or in the user's folder of settings."""
     home = os.environ.get("NBKIT_HOME")
@@ -119,8 +118,8 @@ def _leaves(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[t
             yield from _leaves(value, (*above, name))
         else:
             yield (*above, name), value
-=======
+
+
 def shows_progress() -> bool:
     """Whether runs show how far they are while they go on; `NBKIT_PROGRESS=off` (or 0) leaves only their end."""
     return os.environ.get("NBKIT_PROGRESS", "").strip().lower() not in ("0", "off", "false", "no")
->>>>>>> 01a3085 (Run endpoints from a terminal, show scripts a line while they wait, and await and cancel runs in the background)

@@ -5,11 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-from nbkit.config import cache_dir, config_file, data_dir
-=======
-from nbkit.config import cache_dir, data_dir, shows_progress
->>>>>>> 01a3085 (Run endpoints from a terminal, show scripts a line while they wait, and await and cancel runs in the background)
+from nbkit.config import cache_dir, config_file, data_dir, shows_progress
 from nbkit.magics.command import Command, Told
 from nbkit.magics.commands.machine import where_the_key_is
 from nbkit.magics.generate import default_endpoint
