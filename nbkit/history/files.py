@@ -48,6 +48,12 @@ class FileStore:
         clean = suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", suffix) else ""
         return self.folder / sha256[:2] / f"{sha256}{clean.lower()}"
 
+    def find(self, sha256: str) -> Path | None:
+        """The kept file with a hash; None where there is none."""
+        if not re.fullmatch("[0-9a-f]{64}", sha256):
+            return None
+        return next((self.folder / sha256[:2]).glob(f"{sha256}*"), None)
+
 
 class Incoming:
     """A file that is being received; nobody sees it until it is kept."""

@@ -61,6 +61,11 @@ def fill_text(text: str, namespace: Mapping[str, Any]) -> str:
     return _REFERENCE.sub(written, text)
 
 
+def escaped(text: str) -> str:
+    r"""A text that `fill_text` turns into the one given: `\{{name}}` where `{{name}}` is meant as it stands."""
+    return _REFERENCE.sub(lambda reference: f"\\{reference[0]}", text)
+
+
 def _look_up(path: str, namespace: Mapping[str, Any]) -> Any:
     value: Any = None
     for part in _PART.finditer(path):
