@@ -23,7 +23,7 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "serve",
         help="run the embedded server",
-        description="Serve fal's protocol on this machine, answered by models that run on its CPU.",
+        description="Serve fal's protocol and Dify's on this machine, answered by models that run on its CPU.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
@@ -53,6 +53,11 @@ def add_parser(subparsers: Any) -> None:
         metavar="NAME",
         help="whose the saved workflows are: workflows/NAME/… (default: local)",
     )
+    parser.add_argument(
+        "--dify-version",
+        metavar="VERSION",
+        help="which Dify the workflow API at /v1 speaks like: 0.6 or 1.13 (default: 1.13)",
+    )
     # How a notebook's kernel starts it: with a pipe that ends with the kernel, however that ends.
     parser.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
@@ -76,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
         "allowed_hosts": tuple(options.allow_host),
         "allowed_origins": tuple(options.allow_origin),
         "nickname": options.nickname,
+        "dify_version": options.dify_version,
     }
     with contextlib.ExitStack() as stack:
         try:

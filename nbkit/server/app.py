@@ -28,6 +28,8 @@ from nbkit.server import (
 )
 from nbkit.server.access import Access
 from nbkit.server.catalogue import UnknownEndpoint
+from nbkit.server.dify.app import dify_routes
+from nbkit.server.dify.state import DifyState
 from nbkit.server.endpoints import own_endpoints
 from nbkit.server.journal import JournalFailed
 from nbkit.server.replies import BadRequest, reply, service_of
@@ -56,6 +58,7 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
         catalogue: Its endpoints, nbkit's own and stand-ins when not given.
     """
     service = Service(settings, catalogue or own_endpoints())
+    dify = DifyState(service)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -69,11 +72,12 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
         finally:
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)
+            await dify.close()
             await service.close()
             await service.store.close()
 
     app = Starlette(
-        routes=_routes(),
+        routes=[*_routes(), *dify_routes(dify)],
         middleware=[Middleware(Access, service=service)],
         lifespan=lifespan,
         exception_handlers={

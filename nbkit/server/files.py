@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -58,6 +58,11 @@ class StoredFile:
             kind if _TYPE.fullmatch(kind) else _OCTETS,
             None if seconds is None else time.time() + seconds,
         )
+
+    @classmethod
+    def named(cls, name: str, content_type: str) -> StoredFile:
+        """A file to be, under the very name that it came with, which is safe to tell and in no address."""
+        return replace(cls.new("", content_type), name=name)
 
     @property
     def expired(self) -> bool:

@@ -70,7 +70,7 @@ def _content(url: str, field: str, files: FileStore) -> bytes:
         raise _unreachable(
             url, f"{scheme[:20]!r} is not a scheme that can be fetched; use https or a data URI", field
         )
-    return _fetch(url, field)
+    return fetch(url, field)[0]
 
 
 def _from_data_uri(url: str, field: str) -> bytes:
@@ -95,8 +95,19 @@ def _own_file(url: str, files: FileStore) -> bytes | None:
     return path.read_bytes() if path and files.find(file_id) else None
 
 
-def _fetch(url: str, field: str) -> bytes:
-    """Fetch an address, within the bounds on bytes, time and redirects."""
+def fetch(url: str, field: str) -> tuple[bytes, str]:
+    """Fetch an address of http(s), within the bounds on bytes, time and redirects.
+
+    Args:
+        url: The address.
+        field: The field that names it, for errors.
+
+    Returns:
+        Its bytes, and the type that its server calls them.
+
+    Raises:
+        FieldRefused: It cannot be had, or is too large.
+    """
     import httpx
 
     # A proxy that is meant for the outside cannot reach this machine's own addresses.
@@ -108,7 +119,7 @@ def _fetch(url: str, field: str) -> bytes:
         with client, client.stream("GET", url) as answer:
             if answer.is_error:
                 raise _unreachable(url, f"HTTP {answer.status_code}", field)
-            return _body(answer, url, field, deadline)
+            return _body(answer, url, field, deadline), answer.headers.get("content-type", "")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise _unreachable(url, str(error) or type(error).__name__, field) from error
 

@@ -122,6 +122,22 @@ async def read_body(request: Request) -> tuple[dict[str, Any], bytes]:
     Raises:
         BadRequest: It is too large, no JSON, or no object.
     """
+    content = await read_content(request)
+    try:
+        body = await parsed(content) if content.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(422, f"The body is not JSON: {str(error)[:200]}") from error
+    if not isinstance(body, dict):
+        raise BadRequest(422, f"The body is not a JSON object but {type(body).__name__}.")
+    return body, content
+
+
+async def read_content(request: Request) -> bytes:
+    """The body as it came.
+
+    Raises:
+        BadRequest: It is too large.
+    """
     limit = service_of(request).settings.max_json_bytes
     content = bytearray()
     async for chunk in request.stream():
@@ -131,16 +147,19 @@ async def read_body(request: Request) -> tuple[dict[str, Any], bytes]:
         raise BadRequest(
             413, f"The body is larger than {limit // 2**20} MiB; upload files instead of sending them inline."
         )
-    try:
-        if len(content) < _PARSED_AT_ONCE:
-            body = json.loads(content, parse_constant=_refuse_constant) if content.strip() else {}
-        else:
-            body = await asyncio.to_thread(_parsed_politely, bytes(content))
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(422, f"The body is not JSON: {str(error)[:200]}") from error
-    if not isinstance(body, dict):
-        raise BadRequest(422, f"The body is not a JSON object but {type(body).__name__}.")
-    return body, bytes(content)
+    return bytes(content)
+
+
+async def parsed(content: bytes) -> Any:
+    """JSON from outside, without holding up the loop.
+
+    Raises:
+        ValueError: It is no JSON.
+        RecursionError: It is nested too deeply.
+    """
+    if len(content) < _PARSED_AT_ONCE:
+        return json.loads(content, parse_constant=_refuse_constant)
+    return await asyncio.to_thread(_parsed_politely, content)
 
 
 class EventStream(Response):

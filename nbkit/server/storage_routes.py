@@ -31,7 +31,7 @@ _BATCH = 2**20  # bytes that are written to the disk at once
 # Types that a browser shows without running anything in them.
 _INERT = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif", "image/bmp", "text/plain")
 _INERT_FAMILIES = ("video/", "audio/")
-_FILE_HEADERS = {
+FILE_HEADERS = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; sandbox",
 }
@@ -122,15 +122,19 @@ async def download(request: Request) -> Response:
     path = files.path(given["file_id"])
     if file is None or path is None or file.name != given["name"]:
         raise BadRequest(404, "There is no such file.")
-    kind = file.content_type.partition(";")[0].lower()
-    shown = kind in _INERT or kind.startswith(_INERT_FAMILIES)
     return FileResponse(
         path,
         media_type=file.content_type,
         filename=file.name,
-        content_disposition_type="inline" if shown else "attachment",
-        headers={**_FILE_HEADERS, "cache-control": _freshness(file)},
+        content_disposition_type="inline" if is_inert(file.content_type) else "attachment",
+        headers={**FILE_HEADERS, "cache-control": _freshness(file)},
     )
+
+
+def is_inert(content_type: str) -> bool:
+    """Whether a browser shows files of a type without running anything in them."""
+    kind = content_type.partition(";")[0].lower()
+    return kind in _INERT or kind.startswith(_INERT_FAMILIES)
 
 
 def _freshness(file: StoredFile) -> str:

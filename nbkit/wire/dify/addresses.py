@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CLOUD = "https://api.dify.ai/v1"
-_FILES = "/files/"
+SERVED = ("/v1/", "/files/")
+"""Where a server has the API and its files."""
+_FILES = SERVED[1]
 
 
 @dataclass(frozen=True, slots=True)
