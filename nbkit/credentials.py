@@ -37,6 +37,7 @@ class Key:
             )
         self.__value = clean
         self.source = source
+        _used.add(self)
 
     def reveal(self) -> str:
         """The secret itself, for the one place that writes it into a header."""
@@ -71,6 +72,14 @@ class Lock:
 
 
 FAL = Lock("fal", "fal", "FAL_KEY")
+
+
+_used: set[Key] = set()
+
+
+def used_keys() -> frozenset[str]:
+    """Every key that was used in this process, and the secret half of those that have two."""
+    return _to_hide({key.reveal() for key in tuple(_used)})
 
 
 def find_fal_key(explicit: str | Key | None = None, environ: Mapping[str, str] | None = None) -> Key | None:
@@ -142,9 +151,13 @@ def held_keys(environ: Mapping[str, str] | None = None, *, with_keyring: bool = 
         held |= {key.reveal() for key in _kept.values() if key}  # others than fal's once they were used
     for names in sources:
         held |= {value.strip() for name, value in names.items() if _SECRET_NAME.search(name.upper())}
-    held |= {key.partition(":")[2] for key in held}
+    return _to_hide(held)
+
+
+def _to_hide(keys: set[str]) -> frozenset[str]:
+    keys = keys | {key.partition(":")[2] for key in keys}
     return frozenset(
-        key for key in held if len(key) >= _SHORTEST and key.isprintable() and key[0] not in "/~."
+        key for key in keys if len(key) >= _SHORTEST and key.isprintable() and key[0] not in "/~."
     )
 
 

@@ -1,1 +1,39 @@
-"""What is kept on this machine."""
+"""Every run ever made from this machine, on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbkit.history.marks import note, star, unstar
+    from nbkit.history.pruning import Pruned, prune
+    from nbkit.history.queries import get, search
+    from nbkit.history.record import RunRecord
+    from nbkit.history.runs import Runs
+
+__all__ = ["Pruned", "RunRecord", "Runs", "get", "note", "prune", "search", "star", "unstar"]
+
+_HOMES = {
+    "Pruned": "nbkit.history.pruning",
+    "RunRecord": "nbkit.history.record",
+    "Runs": "nbkit.history.runs",
+    "get": "nbkit.history.queries",
+    "note": "nbkit.history.marks",
+    "prune": "nbkit.history.pruning",
+    "search": "nbkit.history.queries",
+    "star": "nbkit.history.marks",
+    "unstar": "nbkit.history.marks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name where it is first used: sqlite3 costs what most programs never need."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nbkit.history' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

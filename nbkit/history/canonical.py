@@ -1,0 +1,61 @@
+"""The one form of an input that all equal requests share, and its hash."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DEEPEST = 80
+
+
+def fingerprint(given: Any, known: Mapping[str, str] | None = None) -> str:
+    """The SHA-256 of an input, the same for the same request.
+
+    The order of names does not matter, nor does whether a number is written as `3` or `3.0`, nor where a file lies:
+    what counts is what is in it, where that is known.
+
+    Args:
+        given: The input, as JSON values.
+        known: Addresses, or other texts that stand for files, and the SHA-256 of these.
+    """
+    text = json.dumps(_plain(given, known or {}, 0), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def data_uri_hash(uri: str) -> tuple[str, int]:
+    """The SHA-256 of the bytes in a data URI, and how many they are."""
+    head, _, body = uri.partition(",")
+    content = unquote_to_bytes(body.encode("utf-8", "surrogatepass"))
+    if head.endswith(";base64"):
+        try:
+            content = base64.b64decode(content)
+        except binascii.Error:  # from outside it may be anything: then what it says is what it is
+            content = body.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(content).hexdigest(), len(content)
+
+
+def _plain(value: Any, known: Mapping[str, str], depth: int) -> Any:
+    if depth > _DEEPEST:
+        return repr(value)
+    if isinstance(value, dict):
+        return {str(name): _plain(inner, known, depth + 1) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner, known, depth + 1) for inner in value]
+    if isinstance(value, str):
+        return _text(value, known)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if value is None or isinstance(value, (int, float)) else repr(value)
+
+
+def _text(value: str, known: Mapping[str, str]) -> str:
+    if value in known:
+        return f"sha256:{known[value]}"
+    return f"sha256:{data_uri_hash(value)[0]}" if value.startswith("data:") and "," in value else value

@@ -1,0 +1,185 @@
+"""Values as they stand in the file: the one place where they are scrubbed, shortened and written as text."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from nbkit.history.canonical import data_uri_hash, fingerprint
+from nbkit.history.scrub import may_hold_secrets, scrub, scrub_text
+from nbkit.model import event as events_module
+from nbkit.model.event import Event, Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from nbkit.history.files import FileStore
+    from nbkit.model.media import Media
+
+_LONGEST_DATA_URI = 2048
+_LONGEST_TEXT = 64 * 1024  # characters of one text in an input or event
+_LONGEST_JSON = 1024 * 1024  # characters of one input or batch of events
+_LONGEST_RESULT = 256 * 1024  # a longer one has a file of its own
+_LONGEST_WORDS = 20_000
+_DEEPEST = 100
+_JSON = frozenset({"input", "metrics"})
+# Scripts that put no spaces between words: each of their characters is a word to the search.
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+
+
+EVENTS = {
+    name: kind
+    for name, kind in vars(events_module).items()
+    if isinstance(kind, type) and issubclass(kind, Event)
+}
+"""The kinds of events by their names."""
+_NAMES = {
+    name: tuple(it.name for it in fields(kind) if it.name not in ("raw", "at", "media"))
+    for name, kind in EVENTS.items()
+}
+
+
+def run_row(values: Mapping[str, Any], known: Mapping[str, str], store: FileStore) -> dict[str, Any]:
+    """What is known of a run as columns.
+
+    Args:
+        values: Names of columns and their values, as they are in Python.
+        known: Texts that stand for files in the input, and their SHA-256.
+        store: Where results go that are too large for a row.
+    """
+    row = {name: _plain(value) for name, value in values.items() if name not in _JSON and name != "result"}
+    if "input" in values:
+        row["input"] = written(values["input"])
+        row["input_sha256"] = fingerprint(values["input"], known)
+        row["text"] = searchable(" ".join(_texts(json.loads(row["input"]), 0)))[:_LONGEST_WORDS]
+    if values.get("metrics"):
+        row["metrics"] = written(values["metrics"])
+    if "result" in values:
+        row["result"], row["result_sha256"] = _result(values["result"], store)
+    return row
+
+
+def event_row(events: Sequence[Event]) -> str:
+    """Events that came together, as one JSON text: each with its name, time, values and the JSON it came from."""
+    text = written(told := [_told(event) for event in events])
+    return text if text.startswith("[") else f"[{','.join(written(it, _LONGEST_TEXT) for it in told)}]"
+
+
+def file_row(media: Media, role: str, store: FileStore) -> tuple[Any, ...]:
+    """A file as the columns of its row, without the run's."""
+    path = ""
+    if media.path is not None:
+        inside = media.path.is_relative_to(store.folder)
+        path = media.path.relative_to(store.folder).as_posix() if inside else str(media.path)
+    texts = (role, media.place, media.sha256, path, _address(media.url), media.content_type, media.file_name)
+    numbers = (media.size, media.width, media.height)
+    return (*map(_plain, texts), *numbers, _plain(media.problem))
+
+
+def written(value: Any, longest: int = _LONGEST_JSON) -> str:
+    """JSON values as text without secrets, blobs replaced by their hashes, and with an end."""
+    text = _json(value)
+    if len(text) > _LONGEST_TEXT or '"data:' in text:
+        text = _json(value := _shortened(value, 0))
+    if may_hold_secrets(text):
+        text = _json(scrub(value))
+    if len(text) > longest:
+        text = json.dumps({"cut": f"{len(text)} characters of JSON, which is too much to be kept here"})
+    return text
+
+
+def searchable(text: str) -> str:
+    """A text as the search sees it."""
+    return _UNSPACED.sub(r" \g<0> ", text.replace("\0", " "))
+
+
+def _plain(value: Any) -> Any:
+    """A value that SQLite takes."""
+    if isinstance(value, str):
+        clean = value.encode("utf-8", "replace").decode("utf-8")
+        return _cut(scrub_text(clean))
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value
+
+
+def _result(value: Any, store: FileStore) -> tuple[str | None, str | None]:
+    text = _json(value)
+    if may_hold_secrets(text):
+        text = _json(scrub(value))
+    if len(text) <= _LONGEST_RESULT:
+        return text, None
+    incoming = store.incoming()
+    try:
+        incoming.write(text.encode("ascii"))
+        return None, incoming.keep(".json").sha256
+    except BaseException:
+        incoming.drop()
+        raise
+
+
+def _told(event: Event) -> list[Any]:
+    values = {
+        name: value
+        for name in _NAMES[type(event).__name__]
+        if (value := getattr(event, name)) not in ("", None)
+    }
+    raw = event.raw
+    if isinstance(event, Output) and event.final:
+        values.pop("data", None)  # the result itself stands in the row of its run
+        raw = None
+    elif raw is not None and any(raw is value for value in values.values()):
+        raw = None
+    return [type(event).__name__, round(event.at, 4), values, raw]
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"), default=repr)
+    except (
+        ValueError,
+        TypeError,
+        RecursionError,
+    ):  # nested without an end, or a number of thousands of digits
+        return json.dumps({"cut": f"{type(value).__name__} that cannot be written as JSON"})
+
+
+def _shortened(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return _cut(value)
+    if depth > _DEEPEST:
+        return "…"
+    if isinstance(value, dict):
+        return {name: _shortened(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shortened(inner, depth + 1) for inner in value]
+    return value
+
+
+def _cut(text: str) -> str:
+    if len(text) > _LONGEST_DATA_URI and text.startswith("data:"):
+        sha256, size = data_uri_hash(text)
+        return f"data:{text[5:200].partition(',')[0].partition(';')[0]};sha256={sha256};bytes={size}"
+    if len(text) > _LONGEST_TEXT:
+        return f"{text[:_LONGEST_TEXT]}… [{len(text) - _LONGEST_TEXT} characters cut]"
+    return text
+
+
+def _address(url: str) -> str:
+    return url if url.startswith(("http://", "https://")) else _cut(url)
+
+
+def _texts(value: Any, depth: int) -> Iterator[str]:
+    """The words of an input; addresses and hashes are none."""
+    if isinstance(value, str):
+        if not value.startswith(("http://", "https://", "data:", "sha256:")):
+            yield value
+    elif depth < _DEEPEST and isinstance(value, (dict, list)):
+        inner: Iterable[Any] = value.values() if isinstance(value, dict) else value
+        for it in inner:
+            yield from _texts(it, depth + 1)

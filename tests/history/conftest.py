@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbkit import history
+from nbkit.history.recorder import Recorder
+from nbkit.model.endpoint import Endpoint
+from nbkit.model.event import Queued, Started
+from nbkit.model.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from nbkit.history import RunRecord
+    from nbkit.model.event import Event
+    from nbkit.model.media import Media
+
+    Record = Callable[..., RunRecord]
+
+EVENTS = (Queued(2, raw={"status": "IN_QUEUE", "queue_position": 2}), Started(raw={"status": "IN_PROGRESS"}))
+
+
+@pytest.fixture
+def record() -> Record:
+    """Write a run down from its beginning to its end, and return it as the history has it."""
+
+    def write(
+        given: dict[str, Any] | None = None,
+        endpoint: str = "acme/imgen",
+        *,
+        output: Any = None,
+        error: BaseException | None = None,
+        state: str = "succeeded",
+        events: Iterable[Event] = EVENTS,
+        media: tuple[Media, ...] = (),
+        known: dict[str, str] | None = None,
+        **facts: Any,
+    ) -> RunRecord:
+        name = uuid.uuid4().hex
+
+        async def go() -> None:
+            recorder = Recorder(Endpoint.parse(endpoint))
+            told = await recorder.begin(given or {"prompt": "a cat"}, "queue", "https://queue.example", known)
+            recorder.accepted(name, status_url=f"https://queue.example/{name}/status")
+            for event in events:
+                recorder.event(event)
+            result = (
+                Result(output, endpoint, request_id=name, media=media, **facts) if error is None else None
+            )
+            assert told + await recorder.ended(state, result, error) == []
+
+        asyncio.run(go())
+        return history.get(name)
+
+    return write
