@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbkit.display import figure, output, steps, table
+from nbkit.display import expense, figure, output, steps, table, timeline
 from nbkit.display.escape import Markup, clean
 from nbkit.display.markup import (
     LINE,
@@ -18,13 +18,14 @@ from nbkit.display.markup import (
     join,
     preformatted,
 )
-from nbkit.display.state import duration, mark, marked
-from nbkit.display.steps import Step
+from nbkit.display.outline import Outline, outline
+from nbkit.display.state import duration, mark, marked, point_in_time
+from nbkit.display.step import Step, left
 
 if TYPE_CHECKING:
     from nbkit.display.figure import Figure
 
-__all__ = ["Card", "Step", "bundle", "heading", "html", "text"]
+__all__ = ["Card", "Step", "bundle", "heading", "html", "steps_table", "steps_timeline", "text"]
 
 _WAITING = ("submitting", "queued")
 _LAST_LOGS = 400
@@ -63,6 +64,10 @@ class Card:
         cost: Money, None where unknown.
         events: What a stream gave, as rows of words, oldest first.
         output_at: Seconds from the start of the run to its last output, None before.
+        tokens: How many tokens of language models it used, as the service says; None where it does not.
+        is_partial: Whether steps failed and the workflow went on without them.
+        waits_for: What a person is to do before it goes on, an empty string where it waits for nobody.
+        waits_until: When the service stops waiting, in seconds since 1970; None where it does not say.
     """
 
     endpoint: str
@@ -81,6 +86,10 @@ class Card:
     cost: float | None = None
     events: tuple[tuple[str, ...], ...] = ()
     output_at: float | None = None
+    tokens: int | None = None
+    is_partial: bool = False
+    waits_for: str = ""
+    waits_until: float | None = None
 
 
 def bundle(card: Card, show: str = "all") -> dict[str, Any]:
@@ -97,7 +106,7 @@ def html(card: Card, show: str = "all") -> Markup:
     """The card as HTML with inline styles only."""
     parts = [heading(card), _error(card), _warnings(card)]
     if show in ("all", "table"):
-        parts.append(steps.html(card.steps, card.output_at) if card.steps else Markup())
+        parts += [steps_timeline(card), steps_table(card)]
     if show in ("all", "images"):
         parts.append(figure.grid(card.figures))
     if show in ("all", "table"):
@@ -110,12 +119,13 @@ def html(card: Card, show: str = "all") -> Markup:
 def text(card: Card, show: str = "all") -> str:
     """The card for a terminal."""
     stand_in = f"stand-in: {card.stand_in} answered" if card.stand_in else ""
-    facts = [mark(card.status), card.endpoint, card.status, *_facts(card), stand_in]
+    partial = "partial" if card.is_partial else ""
+    facts = [mark(card.status), card.endpoint, card.status, *_facts(card), partial, stand_in]
     request = f"request {card.request_id}" if card.request_id else ""
     warnings = [f"warning: {warning}" for warning in card.warnings[:_MOST_WARNINGS]]
-    parts = ["  ".join(filter(None, facts)), request, card.error, *warnings]
-    if show in ("all", "table"):
-        parts.append(steps.text(card.steps, card.output_at) if card.steps else "")
+    parts = ["  ".join(filter(None, facts)), request, card.error, _waiting(card), *warnings]
+    if show in ("all", "table") and card.steps:
+        parts.append(steps.text(_outline(card), card.output_at))
     if show in ("all", "images"):
         parts.append(figure.text(card.figures))
     if show in ("all", "table"):
@@ -129,10 +139,23 @@ def heading(card: Card) -> Markup:
     name = marked(element("span", card.endpoint, style="font-weight:600"), card.status)
     quiet = faint(" · ".join([card.status, *_facts(card)]))
     stand_in = element("span", f"stand-in: {card.stand_in} answered", style=_BADGE) if card.stand_in else ""
+    partial = element("span", "⚠ partial", style=_BADGE) if card.is_partial else ""
     bar = _bar(card.progress) if card.progress is not None and card.status == "running" else ""
     request = faint("request ", code(card.request_id)) if card.request_id else ""
-    shown = (part for part in (name, quiet, bar, stand_in, request) if part)
-    return element("div", *shown, style="display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 14px")
+    shown = (part for part in (name, quiet, bar, partial, stand_in, request) if part)
+    line = element("div", *shown, style="display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 14px")
+    waiting = _waiting(card)
+    return join(line, element("div", f"◔ {waiting}", style=_WARNING)) if waiting else line
+
+
+def steps_timeline(card: Card) -> Markup:
+    """What ran when, where the run is one of a workflow."""
+    return timeline.html(_outline(card)) if card.steps else Markup()
+
+
+def steps_table(card: Card) -> Markup:
+    """The steps one by one, where the run is one of a workflow."""
+    return steps.html(_outline(card), card.output_at) if card.steps else Markup()
 
 
 def framed(*parts: object) -> Markup:
@@ -151,8 +174,21 @@ def _facts(card: Card) -> list[str]:
     place = "" if ahead is None else "next in line" if ahead == 0 else f"{ahead} ahead"
     progress = card.progress if card.status == "running" else None
     percent = "" if progress is None else f"{progress:.0%}"
-    cost = "" if card.cost is None else f"${card.cost:.4g}"
-    return [fact for fact in (place, percent, duration(card.seconds), cost) if fact]
+    count = expense.counted(len(card.steps), "step")
+    tokens = expense.counted(expense.tokens(card.steps) if card.tokens is None else card.tokens, "token")
+    cost = expense.price(card.steps) if card.cost is None else expense.money(card.cost)
+    return [fact for fact in (place, percent, duration(card.seconds), count, tokens, cost) if fact]
+
+
+def _outline(card: Card) -> Outline:
+    return outline(left(card.steps, card.status), card.seconds)
+
+
+def _waiting(card: Card) -> str:
+    if not card.waits_for:
+        return ""
+    until = point_in_time(card.waits_until)
+    return f"paused: {card.waits_for}" + (f" (until {until})" if until else "")
 
 
 def _bar(progress: float) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from nbkit.display.markup import element
@@ -24,6 +25,10 @@ _MARKS = {
     "failed": ("✕", _RED),
     "cancelled": ("■", _ORANGE),
     "unknown": ("?", _ORANGE),
+    "waiting": ("◔", _ORANGE),
+    "exception": ("!", _ORANGE),
+    "stopped": ("■", _ORANGE),
+    "skipped": ("–", _GREY),
 }
 
 
@@ -32,11 +37,19 @@ def mark(status: str) -> str:
     return _MARKS.get(status, _MARKS["unknown"])[0]
 
 
+def colour(status: str) -> str:
+    """The colour of a status, which never stands alone: see `mark`."""
+    return _MARKS.get(status, _MARKS["unknown"])[1]
+
+
+def sign(status: str) -> Markup:
+    """The mark of a status in its colour."""
+    return element("span", mark(status), style=f"color:{colour(status)}", aria_hidden="true")
+
+
 def marked(words: object, status: str) -> Markup:
     """Words with the mark of a status before them."""
-    character, colour = _MARKS.get(status, _MARKS["unknown"])
-    sign = element("span", character, style=f"color:{colour};font-weight:700", aria_hidden="true")
-    return element("span", sign, " ", words, style="white-space:nowrap")
+    return element("span", sign(status), " ", words, style="white-space:nowrap")
 
 
 def duration(seconds: float | None) -> str:
@@ -51,3 +64,13 @@ def duration(seconds: float | None) -> str:
     if whole < _HOUR:
         return f"{whole // _MINUTE}:{whole % _MINUTE:02} min"
     return f"{whole // _HOUR}:{whole % _HOUR // _MINUTE:02} h"
+
+
+def point_in_time(seconds: float | None) -> str:
+    """Seconds since 1970 as date and time; an empty string for None and for what no calendar has."""
+    if seconds is None:
+        return ""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return ""

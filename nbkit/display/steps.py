@@ -1,94 +1,105 @@
-"""The steps of a workflow as a table: when each was submitted, when it completed, and what it gave."""
+"""The steps of a workflow as a table: when each was submitted, how it ended, and what it took and gave."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbkit.display import table
+from nbkit.display import table, timeline
 from nbkit.display.escape import Markup
-from nbkit.display.figure import Figure, thumbnail
+from nbkit.display.expense import money
+from nbkit.display.figure import thumbnail
 from nbkit.display.markup import clipped, element, faint, join
-from nbkit.display.state import duration, marked
+from nbkit.display.state import duration, mark, sign
+from nbkit.display.step import RUN_WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-COLUMNS = ("step", "event", "at", "took", "")
-_ENDED = {"completed": "completion", "failed": "error"}
+    from nbkit.display.outline import Outline, Row
+    from nbkit.display.step import Step
+
+_WORDS = {"submitted": "running", "completed": "completion", "failed": "error"}
 _SHOWN = 4  # pictures of one step; the files at the end of the card are complete
+_PICTURE = 72
+_PICTURES = "display:flex;flex-wrap:wrap;gap:6px;align-items:end"
+_QUIET = "opacity:.65;font-weight:400"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a workflow.
-
-    Attributes:
-        node: The step's id.
-        status: `submitted`, `completed` or `failed`.
-        endpoint: What it calls.
-        request_id: The service's id of the step's own request.
-        seconds: How long it took, None while it runs or where nobody noticed it begin.
-        figures: The files it gave.
-        message: Why it failed.
-        began: Seconds from the start of the run to its submission, None where nobody noticed.
-        ended: Seconds from the start of the run to its end, None while it runs.
-    """
-
-    node: str
-    status: str = "submitted"
-    endpoint: str = ""
-    request_id: str = ""
-    seconds: float | None = None
-    figures: tuple[Figure, ...] = ()
-    message: str = ""
-    began: float | None = None
-    ended: float | None = None
-
-
-def html(steps: Sequence[Step], output_at: float | None = None) -> Markup:
-    """Two rows a step, `submit` and `completion` with its picture, and a last one for the `output`."""
-    rows: list[Sequence[object]] = [row for step in steps for row in _rows(step)]
+def html(shown: Outline, output_at: float | None = None) -> Markup:
+    """One row a step, with its pictures, and a last one for the `output`."""
+    facts = _facts(shown)
+    rows: list[Sequence[object]] = []
+    for row in shown.rows:
+        step = row.step
+        state = _signed(step.status, _state(step))
+        rows.append((_name(row), _submit(step), state, *(tell(step) for tell in facts.values()), _gave(step)))
+    gave = ("gave",) if any(row[-1] for row in rows) else ()
+    if shown.hint:
+        rows.append((element("span", shown.hint, style=_QUIET),))
     if output_at is not None:
-        rows.append((Markup(), marked("output", "succeeded"), _plain(duration(output_at)), "", ""))
-    return table.html(rows, COLUMNS) if rows else Markup()
+        rows.append(("output", "", _signed("completed", _time(output_at))))
+    return table.compact(rows, ("step", "started", "state", *facts, *gave)) if rows else Markup()
 
 
-def text(steps: Sequence[Step], output_at: float | None = None) -> str:
-    """The same for a terminal."""
-    rows = [row for step in steps for row in _lines(step)]
-    if output_at is not None:
-        rows.append(("", "output", duration(output_at), "", ""))
-    return table.text(rows, COLUMNS) if rows else ""
-
-
-def _rows(step: Step) -> Iterator[tuple[object, ...]]:
-    node = element("span", step.node, style="font-weight:600;overflow-wrap:anywhere")
-    label = faint(step.endpoint)
-    if step.began is not None or step.status == "submitted":
-        # What ended is marked once, at its end; what has not ended yet is marked here.
-        word = "submit" if step.status in _ENDED else marked("submit", "running")
-        yield (node, word, _plain(duration(step.began)), "", "" if step.status in _ENDED else label)
-        node = Markup()
-    if step.status in _ENDED:
-        state = "succeeded" if step.status == "completed" else "failed"
-        gave = [thumbnail(figure) for figure in step.figures[:_SHOWN]]
-        more = [faint(f"and {len(step.figures) - _SHOWN} more")] if len(step.figures) > _SHOWN else []
-        pictures = element("div", *gave, *more, style="display:flex;flex-wrap:wrap;gap:6px;align-items:end")
-        result = join(pictures if gave else Markup(), clipped(step.message) if step.message else Markup())
-        word = marked(_ENDED[step.status], state)
-        took = _plain(duration(step.seconds))
-        yield (node or label, word, _plain(duration(step.ended)), took, result)
-
-
-def _lines(step: Step) -> Iterator[tuple[str, ...]]:
-    if step.began is not None or step.status == "submitted":
-        yield (step.node, "submit", duration(step.began), "", step.endpoint)
-    if step.status in _ENDED:
+def text(shown: Outline, output_at: float | None = None) -> str:
+    """The same for a terminal, with a bar of the timeline for each step."""
+    facts = _facts(shown)
+    rows: list[tuple[str, ...]] = []
+    for row in shown.rows:
+        step = row.step
+        name = "· " * row.depth + "  ".join(filter(None, (step.name, row.kind)))
+        state = f"{mark(RUN_WORDS.get(step.status, step.status))} {_state(step)}"
         gave = ", ".join(figure.original or str(figure.path or figure.name) for figure in step.figures)
-        ended, took = duration(step.ended), duration(step.seconds)
-        yield (step.node, _ENDED[step.status], ended, took, step.message or gave)
+        told = (tell(step) for tell in facts.values())
+        rows.append(
+            (name, _submit(step), state, *told, timeline.bar(row.spans, shown.end), step.message or gave)
+        )
+    if shown.hint:
+        rows.append((shown.hint,))
+    if output_at is not None:
+        rows.append(("output", "", f"{mark('succeeded')} {duration(output_at)}"))
+    return table.text(rows, ("step", "started", "state", *facts, "timeline", "gave")) if rows else ""
 
 
-def _plain(words: str) -> Markup:
-    return element("span", words, style="white-space:nowrap")
+def _facts(shown: Outline) -> dict[str, Callable[[Step], str]]:
+    """The columns of numbers; those that would be empty are left out."""
+    columns: dict[str, Callable[[Step], str]] = {
+        "took": lambda step: _time(step.seconds),
+        "tokens": lambda step: f"{step.tokens:,}" if step.tokens else "",
+        "cost": lambda step: money(step.price or None, step.currency),
+    }
+    return {name: tell for name, tell in columns.items() if any(tell(row.step) for row in shown.rows)}
+
+
+def _name(row: Row) -> Markup:
+    indent = element("span", style=f"margin-left:{14 * row.depth}px") if row.depth else Markup()
+    kind = join(" ", element("span", row.kind, style=_QUIET)) if row.kind else Markup()
+    return join(indent, row.step.name, kind)
+
+
+def _submit(step: Step) -> str:
+    return "" if step.began is None else f"submit {_time(step.began)}"
+
+
+def _state(step: Step) -> str:
+    if step.status == "submitted" and step.attempt > 1:
+        return f"retry {step.attempt - 1}"
+    word = _WORDS.get(step.status, step.status)
+    return word if step.ended is None else f"{word} {_time(step.ended)}"
+
+
+def _signed(status: str, words: str) -> Markup:
+    return join(sign(RUN_WORDS.get(status, status)), f"\u00a0{words}")
+
+
+def _time(seconds: float | None) -> str:
+    """A duration that is never broken between its number and its unit."""
+    return duration(seconds).replace(" ", "\u00a0")
+
+
+def _gave(step: Step) -> Markup:
+    gave = [thumbnail(figure, _PICTURE) for figure in step.figures[:_SHOWN]]
+    if len(step.figures) > _SHOWN:
+        gave.append(faint(f"and {len(step.figures) - _SHOWN} more"))
+    pictures = element("div", *gave, style=_PICTURES) if gave else Markup()
+    return join(pictures, clipped(step.message) if step.message else Markup())

@@ -17,6 +17,8 @@ _TABLE = "border-collapse:collapse;border:none;margin:6px 0;table-layout:auto;fo
 _ANY = "text-align:left;vertical-align:top;padding:3px 18px 3px 0;border:none"
 _CELL = f"{_ANY};max-width:640px;white-space:pre-wrap;overflow-wrap:anywhere"
 _HEAD = f"{_ANY};font-weight:normal;white-space:nowrap;{FAINT}"
+_SHORT = "text-align:left;padding:2px 9px 2px 0"
+_NAME = f"{_SHORT};overflow-wrap:anywhere"
 _WIDEST = 60
 _WIDEST_LAST = 120
 
@@ -37,9 +39,20 @@ def html(rows: Iterable[Sequence[object]], columns: Sequence[str] = ()) -> Marku
         rows: The cells of each row. Without columns the first cell is the row's name.
         columns: The heads of the columns, if they need any.
     """
-    body = [_row(row, named=not columns) for row in rows]
-    head = [element("thead", _head(columns))] if columns else []
-    return element("table", *head, element("tbody", *body), style=_TABLE)
+    return _table([_row(row, named=not columns) for row in rows], _head(columns, _HEAD))
+
+
+def compact(rows: Iterable[Sequence[object]], columns: Sequence[str]) -> Markup:
+    """A table of many short values: the first cell is the row's name, and little is written around each."""
+    body = []
+    for name, *values in rows:
+        while values and not values[-1]:
+            values.pop()
+        cells = (element("td", value, style=_SHORT if value else None) for value in values)
+        body.append(element("tr", element("th", name, style=_NAME), *cells, style="background:transparent"))
+    first = element("div", columns[0], style="min-width:84px")
+    head = _head((first, *columns[1:]), f"{_SHORT};font-weight:normal;{FAINT}")
+    return element("div", _table(body, head), style="overflow-x:auto")
 
 
 def text(rows: Iterable[Sequence[object]], columns: Sequence[str] = ()) -> str:
@@ -56,9 +69,13 @@ def columns_of(line: str) -> int:
     return len(line) + wide - sum(map(bool, map(unicodedata.combining, line)))
 
 
-def _head(columns: Sequence[str]) -> Markup:
-    cells = (element("th", name, style=f"{_HEAD};border-bottom:{LINE}") for name in columns)
-    return element("tr", *cells, style="background:transparent")
+def _table(body: Sequence[Markup], head: Markup) -> Markup:
+    return element("table", head, element("tbody", *body), style=_TABLE)
+
+
+def _head(columns: Sequence[object], style: str) -> Markup:
+    cells = [element("th", name, style=f"{style};border-bottom:{LINE}") for name in columns]
+    return element("thead", element("tr", *cells, style="background:transparent")) if cells else Markup()
 
 
 def _row(row: Sequence[object], *, named: bool) -> Markup:

@@ -67,17 +67,25 @@ class StepStarted(Event):
         endpoint: What it calls, where known.
         request_id: The service's id of the step's own request, where known.
         title: What the workflow's author calls it, where known.
+        parent: The node of the iteration, loop or branch that it is part of, or an empty string.
+        index: Which round of its parent it is part of, counted from 0; None where unknown.
+        attempt: Which try it is, counted from 1. A later try has the request id of the first.
+        since: Seconds from the run's start by the service's clock, None where it does not say.
     """
 
     node: str = ""
     endpoint: str = ""
     request_id: str = ""
     title: str = ""
+    parent: str = field(default="", kw_only=True)
+    index: int | None = field(default=None, kw_only=True)
+    attempt: int = field(default=1, kw_only=True)
+    since: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
 class StepFinished(Event):
-    """A step of a workflow ended well.
+    """A step of a workflow ended.
 
     Attributes:
         node: The step's id in the workflow.
@@ -85,6 +93,15 @@ class StepFinished(Event):
         endpoint: What it called, where known.
         media: The files in what it gave.
         title: What the workflow's author calls it, where known.
+        request_id: The service's id of the step's own request, where known.
+        status: `succeeded`, `failed`, `exception` (it failed and the workflow goes on), or another word of the service.
+        message: Why it failed, or an empty string.
+        seconds: How long the service worked on it, None where it does not say.
+        tokens: How many tokens of language models it used, None where the service does not say.
+        price: What it cost, None where the service does not say.
+        currency: The currency of the price (`USD`).
+        parent: The node of the iteration, loop or branch that it is part of, or an empty string.
+        index: Which round of its parent it is part of, counted from 0; None where unknown.
     """
 
     node: str = ""
@@ -92,6 +109,15 @@ class StepFinished(Event):
     endpoint: str = ""
     media: tuple[Media, ...] = field(default=(), repr=False, compare=False)
     title: str = ""
+    request_id: str = field(default="", kw_only=True)
+    status: str = field(default="succeeded", kw_only=True)
+    message: str = field(default="", kw_only=True)
+    seconds: float | None = field(default=None, kw_only=True)
+    tokens: int | None = field(default=None, kw_only=True)
+    price: float | None = field(default=None, kw_only=True)
+    currency: str = field(default="", kw_only=True)
+    parent: str = field(default="", kw_only=True)
+    index: int | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -130,11 +156,13 @@ class Output(Event):
         data: The JSON it gave.
         final: Whether this is the whole result. A stream says so only at its end.
         media: The files in it.
+        partial: Whether steps failed and the workflow went on without them.
     """
 
     data: Any = None
     final: bool = False
     media: tuple[Media, ...] = field(default=(), repr=False, compare=False)
+    partial: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,12 @@ class Result:
         own = self.data.get("timings") if isinstance(self.data, dict) else None
         return own if isinstance(own, dict) else self.metrics
 
+    @property
+    def tokens(self) -> int | None:
+        """How many tokens of language models a workflow used, None where the service does not say."""
+        tokens = self.metrics.get("total_tokens")
+        return tokens if isinstance(tokens, int) else None
+
     def _recipe(self, media: Media, index: int) -> Recipe:
         sent = self.input.get("seed")
         return Recipe(
@@ -141,5 +147,6 @@ class Result:
             output=self.data,
             stand_in=self.stand_in,
             cost=self.cost,
+            tokens=self.tokens,
         )
         return bundle(card), self.facts()

@@ -186,7 +186,13 @@ class LiveCard:
         if not self._run.is_done:
             return card
         result = self._run.result()
-        return replace(card, output=result.data, figures=figures(result.media), cost=result.cost)
+        return replace(
+            card,
+            output=result.data,
+            figures=figures(result.media),
+            cost=result.cost,
+            tokens=result.tokens,
+        )
 
 
 class _Shown:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from nbkit.display import steps
-from nbkit.display.card import framed, heading, log_tail
+from nbkit.display.card import framed, heading, log_tail, steps_table, steps_timeline
 from nbkit.display.markup import faint
 from nbkit.display.preview import preview
 from nbkit.errors import MediaError
@@ -22,7 +21,7 @@ _ONE_WIDTH = 384
 
 
 class Panel:
-    """State line, steps, pictures, newest logs, and a button that cancels.
+    """State line, timeline, steps, pictures, newest logs, and a button that cancels.
 
     Everything in its HTML is escaped by `nbkit.display`. Writing to it is cheap where nothing has changed:
     a widget sends only what differs.
@@ -37,6 +36,7 @@ class Panel:
 
         flush = {"margin": "0"}
         self._head = ipywidgets.HTML(layout=flush)
+        self._timeline = ipywidgets.HTML(layout=flush)
         self._steps = ipywidgets.HTML(layout=flush)
         self._pictures = ipywidgets.HBox([], layout={"flex_flow": "row wrap", "grid_gap": "12px"})
         self._logs = ipywidgets.HTML(layout=flush)
@@ -48,8 +48,9 @@ class Panel:
         self._button.on_click(lambda _button: on_cancel())
         hint = ipywidgets.HTML(framed(faint("■ (interrupt) cancels it")), layout=flush)
         end = self._button if clickable else hint
-        self.widget = ipywidgets.VBox([self._head, self._steps, self._pictures, self._logs, end])
-        self._all = [self._head, self._steps, self._pictures, self._logs, self._button, hint, self.widget]
+        shown = [self._head, self._timeline, self._steps, self._pictures, self._logs]
+        self.widget = ipywidgets.VBox([*shown, end])
+        self._all = [*shown, self._button, hint, self.widget]
 
     @property
     def view(self) -> dict[str, Any]:
@@ -69,7 +70,8 @@ class Panel:
     def write(self, card: Card) -> None:
         """Show the state of a run, but for its pictures."""
         self._head.value = framed(heading(card))
-        self._steps.value = framed(steps.html(card.steps))
+        self._timeline.value = framed(steps_timeline(card))
+        self._steps.value = framed(steps_table(card))
         self._logs.value = framed(log_tail(card))
 
     def show_pictures(self, card: Card) -> None:

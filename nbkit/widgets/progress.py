@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbkit.display.card import Card, Step
 from nbkit.display.state import duration
+from nbkit.display.step import Step
 from nbkit.model.event import (
     Event,
     Failed,
@@ -24,11 +24,15 @@ from nbkit.model.event import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from nbkit.display.card import Card
     from nbkit.display.figure import Figure
     from nbkit.model.media import Media
 
-# `tqdm` writes " 45%|████▌     | 9/20 [00:01<00:02, 7.1it/s]".
 _WARNING = "WARNING"
+_FAR = 2.0
+"""Seconds by which clocks may differ: services tell whole seconds. Beyond, events came long after what they tell."""
+_STATES = {"succeeded": "completed"}
+# `tqdm` writes " 45%|████▌     | 9/20 [00:01<00:02, 7.1it/s]".
 _PERCENT = re.compile(r"(\d{1,3})%\|")
 
 
@@ -61,21 +65,45 @@ def _started(card: Card, _event: Started, _at: float) -> Card:
 
 
 def _step_started(card: Card, event: StepStarted, at: float) -> Card:
-    step = Step(event.node, endpoint=event.title or event.endpoint, request_id=event.request_id, began=at)
-    return replace(card, status="running", steps=(*card.steps, step))
+    began = at if event.since is None or abs(at - event.since) < _FAR else event.since
+    before = _open_step(card, event.node, event.request_id) if event.attempt > 1 else None
+    step = Step(
+        event.node,
+        endpoint=event.endpoint,
+        request_id=event.request_id,
+        began=began if before is None else before.began,
+        title=event.title,
+        parent=event.parent,
+        index=event.index,
+        attempt=event.attempt,
+    )
+    return _going_on(replace(card, steps=_with(card.steps, before, step)))
 
 
 def _step_finished(card: Card, event: StepFinished, at: float) -> Card:
-    step = _open_step(card, event.node) or Step(event.node)
-    ended = replace(
+    before = _open_step(card, event.node, event.request_id)
+    step = before or Step(event.node)
+    # Where events were held back on their way, the service's own measure is the longer one.
+    seen = at if step.began is None else max(at, step.began)
+    ended = seen if step.began is None or event.seconds is None else max(seen, step.began + event.seconds)
+    took = None if step.began is None else ended - step.began
+    ended_step = replace(
         step,
-        status="completed",
-        endpoint=event.title or event.endpoint or step.endpoint,
-        ended=at,
-        seconds=None if step.began is None else at - step.began,
+        status=_STATES.get(event.status, event.status),
+        endpoint=event.endpoint or step.endpoint,
+        request_id=event.request_id or step.request_id,
+        title=event.title or step.title,
+        message=event.message,
+        ended=ended,
+        seconds=took if event.seconds is None else event.seconds,
         figures=figures(event.media),
+        tokens=event.tokens,
+        price=event.price,
+        currency=event.currency,
+        parent=event.parent or step.parent,
+        index=step.index if event.index is None else event.index,
     )
-    return replace(card, status="running", steps=_with(card.steps, step, ended))
+    return _going_on(replace(card, steps=_with(card.steps, before, ended_step)))
 
 
 def _output(card: Card, event: Output, at: float) -> Card:
@@ -91,20 +119,34 @@ def _output(card: Card, event: Output, at: float) -> Card:
         output_at=at,
         progress=progress,
         events=(*card.events, row),
+        is_partial=card.is_partial or event.partial,
+        waits_for="",
+        waits_until=None,
     )
 
 
 def _failed(card: Card, event: Failed, at: float) -> Card:
-    if not event.node:
-        return card
-    step = _open_step(card, event.node) or Step(event.node)
+    if not event.node or any(step.node == event.node and step.status == "failed" for step in card.steps):
+        return card  # the step's own end said so, and more closely
+    before = _open_step(card, event.node)
+    step = before or Step(event.node)
     seconds = None if step.began is None else at - step.began
     failed = replace(step, status="failed", message=event.message, ended=at, seconds=seconds)
-    return replace(card, steps=_with(card.steps, step, failed))
+    return replace(card, steps=_with(card.steps, before, failed))
 
 
 def _paused(card: Card, event: Paused, at: float) -> Card:
-    return replace(card, events=(*card.events, (duration(at), "paused", event.message[:200])))
+    card = replace(card, events=(*card.events, (duration(at), "paused", event.message[:200])))
+    step = _open_step(card, event.node)
+    if step is not None:
+        card = replace(card, steps=_with(card.steps, step, replace(step, status="waiting")))
+    if card.waits_for and event.until is None:  # the first event of a pause says what for
+        return card
+    return replace(card, waits_for=event.message, waits_until=event.until)
+
+
+def _going_on(card: Card) -> Card:
+    return replace(card, status="running", waits_for="", waits_until=None)
 
 
 def _unrecognised(card: Card, event: Unrecognised, at: float) -> Card:
@@ -128,14 +170,15 @@ def figures(media: Iterable[Media]) -> tuple[Figure, ...]:
     return tuple(one.figure() for one in media)
 
 
-def _open_step(card: Card, node: str) -> Step | None:
-    """The newest step of that name that has not ended: a loop runs the same step again."""
-    same = (step for step in reversed(card.steps) if step.node == node and step.status == "submitted")
-    return next(same, None)
+def _open_step(card: Card, node: str, request_id: str = "") -> Step | None:
+    """The step of that id, else the newest of that name, that goes on: a loop runs the same step again."""
+    same = [step for step in reversed(card.steps) if step.node == node and step.is_open]
+    exact = (step for step in same if request_id and step.request_id == request_id)
+    return next(exact, same[0] if same else None)
 
 
-def _with(steps: tuple[Step, ...], old: Step, new: Step) -> tuple[Step, ...]:
-    if old not in steps:
+def _with(steps: tuple[Step, ...], old: Step | None, new: Step) -> tuple[Step, ...]:
+    if old is None:
         return (*steps, new)
     return tuple(new if step is old else step for step in steps)
 

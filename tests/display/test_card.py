@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbkit.display.card import Card, Step, bundle, html, text
+from nbkit.display.card import Card, bundle, html, text
 from nbkit.display.figure import Figure
 from nbkit.display.output import rows
 from nbkit.display.state import duration
+from nbkit.display.step import Step
 
 if TYPE_CHECKING:
     from tests.display.conftest import Paint
@@ -64,7 +65,7 @@ def test_every_state_has_its_own_shape() -> None:
 
 
 def test_a_workflow_shows_submit_completion_and_output(paint: Paint) -> None:
-    """Each step has a `submit` row and a `completion` row with its picture; the last row is the `output`."""
+    """Each step says when it was submitted and completed, and has its picture; the last row is the `output`."""
     steps = tuple(
         Step(
             node,
@@ -81,17 +82,24 @@ def test_a_workflow_shows_submit_completion_and_output(paint: Paint) -> None:
 
     page = words(shown["text/html"])
     assert page.count("submit") == page.count("completion") == shown["text/html"].count("<img") == 3
-    assert page.index("collage submit") < page.index("cutout submit") < page.index("output 3.1 s")
+    first, second = (page.index(f"{node} local/{node} submit") for node in ("collage", "cutout"))
+    assert first < second < page.index("output ✓ 3.1 s")
     assert shown["text/plain"].count("completion") == 3
 
 
 def test_a_failed_step_says_why() -> None:
     """The step that failed carries its message."""
     failed = Step(
-        "upscale", "failed", "local/upscale", message="the picture is too large", began=1.0, ended=1.5
+        "upscale",
+        "failed",
+        "local/upscale",
+        message="the picture is too large",
+        began=1.0,
+        ended=1.5,
+        seconds=0.5,
     )
 
-    assert "✕ error 1.5 s the picture is too large" in words(
+    assert "✕ error 1.5 s 0.5 s the picture is too large" in words(
         html(Card("workflows/a/b", "failed", steps=(failed,)))
     )
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from nbkit.display.card import Card, Step, html, text
+from nbkit.display.card import Card, html, text
 from nbkit.display.figure import Figure
 from nbkit.display.markup import folded, preformatted
+from nbkit.display.step import Step
 
 if TYPE_CHECKING:
     from tests.display.conftest import Paint
@@ -19,7 +20,7 @@ TAGS |= {"a", "img", "figure", "figcaption"}
 ATTRIBUTES = {
     "a": {"href", "target", "rel"},
     "img": {"src", "alt", "width", "height"},
-    "div": {"class"},
+    "div": {"class", "role", "aria-label"},
     "span": {"aria-hidden"},
 }
 ATTACKS = [
@@ -120,16 +121,22 @@ def full_card(word: str, picture: Figure) -> Card:
         picture,
     )
     steps = (filled(Step, word, status="completed", figures=figures), filled(Step, word, status="failed"))
+    rounds = tuple(
+        filled(Step, word, status="completed", index=index, began=float(index), ended=index + 1.0, price=0.1)
+        for index in range(8)
+    )
     card: Card = filled(
         Card,
         word,
         logs=(word, word * 50),
-        steps=(*steps, filled(Step, word)),
+        steps=(*steps, filled(Step, word, began=0.5), *rounds),
         figures=figures,
         output={word: word, "list": [word, {word: [word]}], "file": {"url": word}, "long": word * 40},
         events=((word, word, word),),
         progress=0.5,
         output_at=1.0,
+        waits_until=1e9,
+        is_partial=True,
     )
     return card
 

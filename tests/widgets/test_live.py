@@ -288,7 +288,7 @@ def test_closed_widgets_keep_no_pictures(picture: Media) -> None:
     """What a client without a screen saves of the widgets is next to nothing."""
     panel = Panel(lambda: None)
     panel.show_pictures(Card("a/b", figures=(picture.figure(),)))
-    widget = panel.widget.children[2].children[0]
+    widget = panel.widget.children[3].children[0]
     assert bytes(widget.value).startswith(b"\xff\xd8")
     assert (widget.width, widget.height) == ("64", "48")
 

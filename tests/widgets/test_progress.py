@@ -132,15 +132,89 @@ def test_a_warning_is_shown_unfolded() -> None:
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_recorded_workflow_makes_a_card(name: str) -> None:
     """Every step of a recorded run stands on its card, marked as it ended."""
-    reader, events = read(recording(name))
+    source = recording(name)
+    reader, events = read(source)
     card = after(*events)
     begun = [event for event in events if isinstance(event, StepStarted)]
+    handled = [it for it in source.events if it.get("data", {}).get("status") == "exception"]
 
     assert len(card.steps) == len(begun)
     if reader.outcome and reader.outcome.is_well:
-        assert {step.status for step in card.steps} == {"completed"}
+        assert [step.status for step in card.steps if step.status != "completed"] == ["exception"] * len(
+            handled
+        )
+        assert card.is_partial is (reader.outcome.status == "partial-succeeded")
     if reader.node:
         assert [step.node for step in card.steps if step.status == "failed"] == [reader.node]
+
+
+def test_a_failed_step_is_told_once_and_by_its_own_words() -> None:
+    """The end of the run repeats the failure of its step; the card keeps what the step itself said."""
+    card = after(
+        StepStarted("n", at=101.0),
+        StepFinished("n", None, status="failed", message="429 from the model", seconds=0.5, at=102.0),
+        Failed("the run failed", node="n", at=102.1),
+    )
+
+    assert [(step.status, step.message) for step in card.steps] == [("failed", "429 from the model")]
+
+
+def test_a_step_takes_what_the_service_measured() -> None:
+    """Seconds, tokens and price of a step are the service's own."""
+    card = after(
+        StepStarted("n", at=101.0),
+        StepFinished("n", {}, seconds=1.5, tokens=120, price=0.002, currency="USD", at=103.0),
+    )
+    (step,) = card.steps
+
+    assert (step.seconds, step.tokens, step.price, step.currency) == (1.5, 120, 0.002, "USD")
+    assert (step.began, step.ended) == (1.0, 3.0)
+
+
+def test_events_that_were_held_back_keep_their_lengths() -> None:
+    """Where all events come at once, as after a lost connection, steps stand where the service says they ran."""
+    card = after(
+        StepStarted("a", since=0.0, at=160.0),
+        StepFinished("a", {}, seconds=20.0, at=160.0),
+        StepStarted("b", since=20.0, at=160.1),
+        StepFinished("b", {}, seconds=39.0, at=160.1),
+        StepStarted("c", since=59.0, at=160.2),
+    )
+
+    assert [step.began for step in card.steps] == [0.0, 20.0, pytest.approx(60.2)]
+    assert all(step.ended is not None and step.ended >= (step.began or 0) for step in card.steps[:2])
+
+
+def test_a_try_again_is_the_same_step() -> None:
+    """A step that is tried again keeps its row and its beginning."""
+    card = after(
+        StepStarted("n", request_id="r", at=101.0), StepStarted("n", request_id="r", attempt=2, at=103.0)
+    )
+
+    assert [(step.attempt, step.began, step.status) for step in card.steps] == [(2, 1.0, "submitted")]
+
+
+def test_parallel_rounds_end_by_their_own_ids() -> None:
+    """Of two rounds of a step that run at the same time each has its own end."""
+    card = after(
+        StepStarted("n", request_id="r1", parent="iter", index=0, at=101.0),
+        StepStarted("n", request_id="r2", parent="iter", index=1, at=101.0),
+        StepFinished("n", {}, request_id="r1", index=0, at=102.0),
+    )
+
+    assert [step.status for step in card.steps] == ["completed", "submitted"]
+    assert [(step.parent, step.index) for step in card.steps] == [("iter", 0), ("iter", 1)]
+
+
+def test_a_pause_says_for_what_and_until_when() -> None:
+    """The step that asks waits, and what is asked stays until the run goes on."""
+    question = Paused("Ask waits for a person: fine?", "ask", 1_000_000.0)
+    card = after(StepStarted("ask"), question, Paused("the workflow is paused", "ask"))
+
+    assert card.steps[0].status == "waiting"
+    assert (card.waits_for, card.waits_until) == (question.message, 1_000_000.0)
+    again = advance(card, [StepFinished("ask", {})])
+    assert (again.waits_for, again.waits_until, again.steps[0].status) == ("", None, "completed")
 
 
 def test_a_pause_is_kept() -> None:
@@ -154,8 +228,6 @@ def test_a_step_has_the_title_that_its_author_gave_it() -> None:
     """Beside its id, a step shows its title where it has one."""
     step = StepStarted("n1", "http-request", title="Fetch image")
 
-    assert after(step).steps[0].endpoint == "Fetch image"
-    assert (
-        after(step, StepFinished("n1", {}, "http-request", title="Fetch image")).steps[0].endpoint
-        == "Fetch image"
-    )
+    (begun,) = after(step).steps
+    (ended,) = after(step, StepFinished("n1", {}, "http-request", title="Fetch image")).steps
+    assert (begun.title, begun.endpoint) == (ended.title, ended.endpoint) == ("Fetch image", "http-request")

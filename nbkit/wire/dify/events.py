@@ -7,7 +7,7 @@ drops is a field more or less; what is not known here is kept as `Unrecognised`.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbkit.model.event import (
@@ -17,17 +17,22 @@ from nbkit.model.event import (
     Output,
     Paused,
     Started,
-    StepFinished,
-    StepStarted,
     Text,
     Unrecognised,
 )
 from nbkit.wire.dify.outcome import Outcome, read_outcome
+from nbkit.wire.dify.steps import StepReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _LONGEST_LINE = 500
+_STEP_ENDS = {
+    "node_finished": "a step",
+    "iteration_completed": "an iteration",
+    "loop_completed": "a loop",
+    "parallel_branch_finished": "a parallel branch",
+}
 _PARTLY = "the workflow succeeded in part: {} and the workflow went on without"
 
 
@@ -50,6 +55,7 @@ class EventReader:
     node: str = ""
     title: str = ""
     is_paused: bool = False
+    _steps: StepReader = field(default_factory=StepReader)
 
     def read(self, text: str) -> list[Event]:
         """Take the data of one server-sent event."""
@@ -66,8 +72,8 @@ class EventReader:
         data = inner if isinstance(inner, dict) else {}
         self.run_id = self.run_id or _text(payload.get("workflow_run_id"))
         self.task_id = self.task_id or _text(payload.get("task_id"))
-        if kind == "node_finished":
-            return self._node_finished(data, payload)
+        if kind in _STEP_ENDS:
+            return self._step_ended(kind, data, payload)
         if kind == "workflow_finished":
             outcome = read_outcome(payload)
             return self.conclude(outcome) if outcome else [Unrecognised(kind, raw=payload)]
@@ -77,8 +83,10 @@ class EventReader:
             self.is_paused = self.is_paused or kind == "workflow_paused"
         elif kind in ("workflow_started", "node_started"):
             self.is_paused = False
+        step = self._steps.take(kind, data, payload)
         read = _READERS.get(kind)
-        return [read(data, payload)] if read else [Unrecognised(kind[:80], raw=payload)]
+        told = [read(data, payload)] if read else []
+        return [*told, *step] or [Unrecognised(kind[:80], raw=payload)]
 
     def conclude(self, outcome: Outcome) -> list[Event]:
         """The last events of a run, from how it ended."""
@@ -86,8 +94,9 @@ class EventReader:
         self.run_id = self.run_id or outcome.run_id
         raw = outcome.raw
         if outcome.is_well:
-            events: list[Event] = [Output(outcome.outputs, final=True, raw=raw)]
-            if outcome.status == "partial-succeeded":
+            is_partial = outcome.status == "partial-succeeded"
+            events: list[Event] = [Output(outcome.outputs, final=True, partial=is_partial, raw=raw)]
+            if is_partial:
                 failed = f"{outcome.handled} of its steps failed" if outcome.handled else "steps of it failed"
                 events.insert(0, Log(_PARTLY.format(failed), level="WARNING", raw=raw))
             return events
@@ -96,15 +105,17 @@ class EventReader:
         words = outcome.error or f"it ended as {outcome.status[:80]!r}"
         return [Failed(words, node=self.node, raw=raw)]
 
-    def _node_finished(self, data: Mapping[str, Any], payload: Any) -> list[Event]:
+    def _step_ended(self, kind: str, data: Mapping[str, Any], payload: Any) -> list[Event]:
         node, title, status = _text(data.get("node_id")), _text(data.get("title")), data.get("status")
-        if status == "failed":
+        ended = self._steps.take(kind, data, payload)
+        if status == "failed" and kind == "node_finished":
             self.node, self.title = node, title
-            return [_trouble(f"step {title or node} failed", data, payload, level="ERROR")]
-        ended = _step_finished(data, payload)
+            return [_trouble(f"step {title or node} failed", data, payload, level="ERROR"), *ended]
+        if status == "failed":
+            return [_trouble(f"{_STEP_ENDS[kind]} failed", data, payload), *ended]
         if status == "exception":
-            return [_trouble(f"step {title or node} failed, and the workflow goes on", data, payload), ended]
-        return [ended]
+            return [_trouble(f"step {title or node} failed, and the workflow goes on", data, payload), *ended]
+        return ended
 
     def _error(self, payload: dict[str, Any]) -> list[Event]:
         """The stream's own end by an error: with a code, or from 1.14 on without one, and then it may stay open."""
@@ -116,38 +127,6 @@ class EventReader:
 
 def _started(_data: Mapping[str, Any], payload: Any) -> Event:
     return Started(raw=payload)
-
-
-def _step_started(data: Mapping[str, Any], payload: Any) -> Event:
-    kind = _text(data.get("node_type"))
-    return StepStarted(
-        _text(data.get("node_id")), kind, _text(data.get("id")), _text(data.get("title")), raw=payload
-    )
-
-
-def _step_finished(data: Mapping[str, Any], payload: Any) -> Event:
-    return StepFinished(
-        _text(data.get("node_id")),
-        data.get("outputs"),
-        _text(data.get("node_type")),
-        title=_text(data.get("title")),
-        raw=payload,
-    )
-
-
-def _branch_started(data: Mapping[str, Any], payload: Any) -> Event:
-    return StepStarted(_branch(data), "parallel branch", title="parallel branch", raw=payload)
-
-
-def _branch_finished(data: Mapping[str, Any], payload: Any) -> Event:
-    if data.get("status") == "failed":
-        return _trouble("a parallel branch failed", data, payload)
-    return StepFinished(_branch(data), None, "parallel branch", title="parallel branch", raw=payload)
-
-
-def _branch(data: Mapping[str, Any]) -> str:
-    """A branch has its first step's id for its own; here it must not be taken for that step."""
-    return f"branch {_text(data.get('parallel_branch_id'))}"
 
 
 def _round(data: Mapping[str, Any], payload: Any) -> Event:
@@ -210,16 +189,9 @@ def _text(value: Any) -> str:
 
 _READERS: dict[str, Callable[[Mapping[str, Any], Any], Event]] = {
     "workflow_started": _started,
-    "node_started": _step_started,
     "node_retry": _retry,
-    "iteration_started": _step_started,
     "iteration_next": _round,
-    "iteration_completed": _step_finished,
-    "loop_started": _step_started,
     "loop_next": _round,
-    "loop_completed": _step_finished,
-    "parallel_branch_started": _branch_started,
-    "parallel_branch_finished": _branch_finished,
     "text_chunk": _text_chunk,
     "reasoning_chunk": _text_chunk,
     "agent_log": _agent_log,

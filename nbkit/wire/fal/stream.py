@@ -15,6 +15,8 @@ from nbkit.model.event import Event, Failed, Output, StepFinished, StepStarted, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_LONGEST = 1e9
+
 
 def parse(data: str) -> Any:
     """The JSON of one event.
@@ -35,7 +37,8 @@ def workflow_event(payload: Any) -> Event:
     if kind == "submit":
         return StepStarted(node, _text(named.get("app_id")), _text(named.get("request_id")), raw=payload)
     if kind == "completion":
-        return StepFinished(node, named.get("output"), _text(named.get("app_id")), raw=payload)
+        output = named.get("output")
+        return StepFinished(node, output, _text(named.get("app_id")), seconds=_worked(output), raw=payload)
     if kind == "output":
         return Output(named.get("output"), final=True, raw=payload)
     if kind == "error":
@@ -52,6 +55,14 @@ def model_event(payload: Any) -> Event:
     if named.get("type") == "error" and isinstance(named.get("error"), dict) and "message" in named:
         return _failure(named, "", payload)
     return Output(payload, raw=payload)
+
+
+def _worked(output: Any) -> float | None:
+    """How long a model says that it worked, as many do in their output; its queue and its start are not in it."""
+    timings = output.get("timings") if isinstance(output, dict) else None
+    seconds = timings.get("inference") if isinstance(timings, dict) else None
+    is_time = isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds <= _LONGEST
+    return float(seconds) if is_time and seconds is not None else None
 
 
 def _failure(named: Mapping[str, Any], node: str, payload: Any) -> Failed:

@@ -183,11 +183,6 @@ def test_an_error_event_ends_the_run(payload: dict[str, Any], expected: Failed) 
     ("kind", "data", "expected"),
     [
         (
-            "node_retry",
-            {"node_id": "n", "title": "Get", "error": "502", "retry_index": 1},
-            Log("step Get failed and is tried again (1): 502", level="WARNING"),
-        ),
-        (
             "parallel_branch_started",
             {"parallel_branch_id": "n"},
             StepStarted("branch n", "parallel branch", title="parallel branch"),
@@ -196,11 +191,6 @@ def test_an_error_event_ends_the_run(payload: dict[str, Any], expected: Failed) 
             "parallel_branch_finished",
             {"parallel_branch_id": "n", "status": "succeeded"},
             StepFinished("branch n", None, "parallel branch", title="parallel branch"),
-        ),
-        (
-            "parallel_branch_finished",
-            {"parallel_branch_id": "n", "status": "failed", "error": "x"},
-            Log("a parallel branch failed: x", level="WARNING"),
         ),
         ("agent_log", {"label": "ROUND 1", "status": "success"}, Log("ROUND 1: success", level="INFO")),
         ("agent_log", {"label": "ROUND 1", "error": "x"}, Log("ROUND 1: x", level="WARNING")),
