@@ -60,14 +60,23 @@ def settings() -> dict[tuple[str, ...], Setting]:
     Raises:
         ConfigError: A file is there and cannot be read.
     """
-    own = config_file()
-    found = {name: Setting(value, own, is_own=True) for name, value in _leaves(_read(own))}
+    found = own_settings()
     for path in find_upwards("pyproject.toml"):
         tools = _read(path).get("tool")
         table = tools.get("nbkit") if isinstance(tools, dict) else None
         if isinstance(table, dict):
             return found | {name: Setting(value, path, is_own=False) for name, value in _leaves(table)}
     return found
+
+
+def own_settings() -> dict[tuple[str, ...], Setting]:
+    """The settings in `config.toml` alone, by tables and name.
+
+    Raises:
+        ConfigError: It is there and cannot be read.
+    """
+    path = config_file()
+    return {name: Setting(value, path, is_own=True) for name, value in _leaves(_read(path))}
 
 
 def keep(table: tuple[str, ...], values: Mapping[str, str]) -> Path:

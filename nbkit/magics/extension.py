@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-_MATCHER = "_nbkit_matcher"
+_MATCHER, _TRAITS = "_nbkit_matcher", "_nbkit_traits"
 _NAMES = (("cell", "generate"), ("line", "generate"), ("line", "nbkit"))
 
 
@@ -22,6 +22,9 @@ def load(shell: InteractiveShell) -> None:
 
     notebook = Notebook(shell)
     shell.register_magics(GenerateMagics(shell, notebook), NbkitMagics(shell, notebook))
+    configurables: list[Any] = shell.configurables  # what `%config` knows
+    configurables.append(notebook.traits)
+    setattr(shell, _TRAITS, notebook.traits)
     matcher = make_matcher()
     shell.Completer.custom_matchers.append(matcher)
     setattr(shell, _MATCHER, matcher)
@@ -40,6 +43,7 @@ def unload(shell: InteractiveShell) -> None:
     """Take away what `load` gave; what is not there is left alone."""
     for kind, name in _NAMES:
         shell.magics_manager.magics[kind].pop(name, None)
-    matcher = shell.__dict__.pop(_MATCHER, None)
-    with suppress(ValueError):
-        shell.Completer.custom_matchers.remove(matcher)
+    things: list[Any]
+    for things, name in ((shell.Completer.custom_matchers, _MATCHER), (shell.configurables, _TRAITS)):
+        with suppress(ValueError):
+            things.remove(shell.__dict__.pop(name, None))

@@ -21,6 +21,7 @@ from nbkit.errors import InputError
 from nbkit.magics.grammar import parse
 from nbkit.magics.help import GENERATE
 from nbkit.magics.known import DEFAULT_WITH_KEY, DEFAULT_WITHOUT_KEY
+from nbkit.magics.settings import Chosen
 from nbkit.widgets.live import LiveCard, follow
 from nbkit.widgets.originals import Originals
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from nbkit.client.run import Run
     from nbkit.magics.grammar import Request
     from nbkit.magics.notebook import Notebook
+    from nbkit.magics.settings import Settings
     from nbkit.model.result import Result
 
 _STREAM_ENDING = "/stream"
@@ -48,9 +50,14 @@ class GenerateMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def generate(self, line: str, cell: str | None = None) -> None:  # noqa: D102 - set below
+        settings = self._notebook.settings()
+        self._notebook.warn(settings.problems)
         try:
-            request = parse(line, cell, self._notebook.aliases)
-            endpoint, given = request.endpoint or default_endpoint(), request.filled(self._notebook.variables)
+            request = parse(line, cell, settings.requests)
+            if not request.endpoint:
+                request.call(default_endpoint(settings).value, settings.requests)
+            endpoint = request.endpoint
+            given = request.filled(self._notebook.variables, settings.input_of(endpoint))
         except InputError as error:
             # The plain class: IPython shows a traceback for its subclasses.
             raise UsageError(one_line(error)) from None
@@ -58,7 +65,7 @@ class GenerateMagics(Magics):
             Slot().end(preview(endpoint, given, request))
             return
         run = self._begin(endpoint, given, request)
-        show = request.show or "all"
+        show = request.show or (settings.values["show"].value if "show" in settings.values else "all")
         if request.background:
             card = LiveCard(run, show=show, background=True, originals=self._originals)
             card.open()
@@ -78,9 +85,13 @@ class GenerateMagics(Magics):
         return client.submit(endpoint, given, wait=False)
 
 
-def default_endpoint() -> str:
-    """What answers a cell that names no endpoint."""
-    return DEFAULT_WITH_KEY if find_fal_key() else DEFAULT_WITHOUT_KEY
+def default_endpoint(settings: Settings) -> Chosen:
+    """What answers a cell that names no endpoint, and who says so."""
+    if chosen := settings.values.get("endpoint"):
+        return chosen
+    if find_fal_key():
+        return Chosen(DEFAULT_WITH_KEY, "there is a key for fal")
+    return Chosen(DEFAULT_WITHOUT_KEY, "there is no key for fal")
 
 
 def one_line(error: InputError) -> str:

@@ -83,6 +83,21 @@ class Request:
     dry_run: bool = False
     show: str = ""
 
+    def call(self, word: str, aliases: Mapping[str, Request]) -> None:
+        """Take a word as the endpoint, or as the alias of one.
+
+        Raises:
+            InputError: It is neither.
+        """
+        if alias := aliases.get(word):
+            self.alias, self.endpoint, self.defaults = word, alias.endpoint, alias.input
+            self.stream = self.stream or alias.stream
+            self.show = self.show or alias.show
+        elif near := nearest(word, list(aliases)) if "/" not in word else "":
+            raise InputError(f"{word[:80]!r} is no endpoint and no alias", field="endpoint", hint=near)
+        else:
+            self.endpoint = str(Endpoint.parse(word))
+
     def filled(
         self, namespace: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
@@ -156,30 +171,16 @@ def _read_line(request: Request, line: str, *, prompt_follows: bool, aliases: Ma
             return line[at + len(word) :].lstrip()
         if word.startswith("-") and len(word) > 1 and not _NEGATIVE.match(word):
             at = _skip(line, _read_option(request, line, at, word))
-        elif not request.endpoint and word in aliases:
-            _use_alias(request, word, aliases[word])
-            at = _skip(line, at + len(word))
-        elif not request.endpoint and (_LOOKS_LIKE_ENDPOINT.fullmatch(word) or not prompt_follows):
-            request.endpoint = _endpoint(word, aliases)
+        elif not request.endpoint and (
+            word in aliases or _LOOKS_LIKE_ENDPOINT.fullmatch(word) or not prompt_follows
+        ):
+            request.call(word, aliases)
             at = _skip(line, at + len(word))
         else:
             break
     if prompt_follows:
         _refuse_late_options(line[at:])
     return line[at:]
-
-
-def _use_alias(request: Request, name: str, alias: Request) -> None:
-    request.alias, request.endpoint, request.defaults = name, alias.endpoint, alias.input
-    request.stream = request.stream or alias.stream
-    request.show = request.show or alias.show
-
-
-def _endpoint(word: str, aliases: Mapping[str, Request]) -> str:
-    near = nearest(word, list(aliases)) if "/" not in word else ""
-    if near:
-        raise InputError(f"{word!r} is no endpoint and no alias", field="endpoint", hint=near)
-    return str(Endpoint.parse(word))
 
 
 def _read_option(request: Request, line: str, at: int, word: str) -> int:

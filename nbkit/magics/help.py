@@ -15,7 +15,8 @@ Send a prompt to a model or workflow; its pictures and values become the cell's 
 
     %generate [ENDPOINT] [OPTIONS] the prompt, in one line
 
-Without an endpoint, <with key> answers where there is a key for fal, else <without key> on this machine.
+ENDPOINT may be a short name that `%nbkit alias` gave. Without one, a setting decides (`%nbkit config`), else <with key>
+answers where there is a key for fal, and <without key> on this machine where there is none.
 
 Options, on the first line:
 
@@ -37,6 +38,9 @@ Examples:
     ---
 
     %generate local/collage a cat on a beach
+
+    %%generate fal-ai/flux/schnell -p image_size={"width": 768, "height": 512} --background --as run
+    a lighthouse at night
 """
 
 GENERATE = (

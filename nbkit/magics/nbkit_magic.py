@@ -11,7 +11,14 @@ from nbkit import __version__
 from nbkit.display import slot, table
 from nbkit.errors import InputError
 from nbkit.magics.command import Call, Command, Told
-from nbkit.magics.commands import connect, jobs, machine, recall, settings
+from nbkit.magics.commands import (
+    aliases,
+    connect,
+    jobs,
+    machine,
+    recall,
+    settings,
+)
 from nbkit.magics.generate import one_line
 from nbkit.magics.template import nearest
 
@@ -76,7 +83,14 @@ def show_help(_call: Call) -> Told:
     return Told(f"nbkit {__version__}", rows)
 
 
-_GROUPS = (machine.COMMANDS, settings.COMMANDS, connect.COMMANDS, jobs.COMMANDS, recall.COMMANDS)
+_GROUPS = (
+    machine.COMMANDS,
+    settings.COMMANDS,
+    connect.COMMANDS,
+    aliases.COMMANDS,
+    jobs.COMMANDS,
+    recall.COMMANDS,
+)
 COMMANDS = {
     command.name: command
     for command in (Command("help", show_help), *(command for group in _GROUPS for command in group))

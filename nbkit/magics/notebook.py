@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbkit.display.escape import clean
 from nbkit.errors import InputError
+from nbkit.magics.settings import Nbkit, read
 from nbkit.magics.template import nearest
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
     from nbkit.client.client import Client
     from nbkit.client.run import Run
-    from nbkit.magics.grammar import Request
+    from nbkit.magics.settings import Settings
     from nbkit.widgets.live import LiveCard
 
 _MOST_KEPT = 200
@@ -49,16 +52,30 @@ class Notebook:
     Attributes:
         shell: The shell.
         variables: What its cells have named.
-        aliases: Short names for endpoints with options, given in this session.
+        aliases: Short names for endpoints with options, given in this session, as they were written.
+        traits: What `%config Nbkit.…` sets.
         jobs: The runs that cells began in the background, oldest first.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self.variables: MutableMapping[str, Any] = shell.user_ns
-        self.aliases: dict[str, Request] = {}
+        self.aliases: dict[str, str] = {}
+        self.traits = Nbkit(parent=shell)
         self.jobs: list[Job] = []
         self._client: Client | None = None
+        self._told: set[str] = set()
+
+    def settings(self) -> Settings:
+        """What is set now."""
+        return read(self.traits, self.aliases)
+
+    def warn(self, problems: Iterable[str]) -> None:
+        """Tell what is wrong with the settings, each problem once."""
+        for problem in problems:
+            if problem not in self._told:
+                self._told.add(problem)
+                sys.stderr.write(f"nbkit: {clean(problem)}\n")
 
     @property
     def client(self) -> Client:

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from nbkit.magics.grammar import OPTIONS, SHOWN, parse
+from nbkit.magics.grammar import OPTIONS, SHOWN, parse, parse_alias
 from nbkit.magics.help import GENERATE
 from nbkit.magics.nbkit_magic import COMMANDS
+from nbkit.magics.settings import Nbkit, read
 from nbkit.magics.values import typed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "magics.md").read_text("utf-8")
 CELLS = [
     cell for cell in re.findall(r"```\n(%%?generate.*?)\n```", PAGE, re.DOTALL) if "[ENDPOINT]" not in cell
 ]
+ALIASES = {name: parse_alias(text) for name, text in re.findall(r"```\n%nbkit alias (\w+) (.*)\n```", PAGE)}
 HELP_CELLS = [
     re.sub(r"^    ", "", cell, flags=re.MULTILINE)
     for cell in GENERATE.partition("Examples:")[2].strip("\n").split("\n\n")
@@ -26,9 +28,22 @@ def test_every_example_is_understood(cell: str) -> None:
     line, _, body = cell.partition("\n")
     magic, _, rest = line.partition(" ")
 
-    request = parse(rest, body if magic == "%%generate" else None)
+    request = parse(rest, body if magic == "%%generate" else None, ALIASES)
 
     assert request.prompt or request.input
+
+
+def test_the_settings_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings that the page shows make sense, every one of them."""
+    (text,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "pyproject.toml").write_text(text, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    found = read(Nbkit(), {})
+
+    assert found.problems == []
+    assert found.values.keys() == {"endpoint", "show"}
+    assert found.aliases.keys() == {"hero"}
+    assert found.input_of("fal-ai/flux/dev") == {"image_size": "landscape_4_3"}
 
 
 def test_every_option_and_command_is_documented() -> None:
