@@ -122,8 +122,18 @@ class DifyConductor(Conductor):
         if reader.task_id:
             self.app.tasks[reader.run_id] = reader.task_id
         self.run._accept(reader.run_id, "")  # noqa: SLF001
+        self.run._answerer = self.answer  # noqa: SLF001
         if self._unwanted.is_set():
             self._background(self._cancel_remotely())
+
+    async def answer(self, action: str, given: Mapping[str, Any]) -> None:
+        """Answer what the run asks a person."""
+        forms = self._ticket.forms if isinstance(self._ticket, EventReader) else {}
+        if self.run.is_done or not forms:
+            raise InputError(f"{self.run.endpoint} asks nobody anything just now")
+        name, form = next(iter(forms.items()))
+        await self.app.app.answer(form, action, given)
+        forms.pop(name, None)
 
     def _run_failed(self, event: Failed, reader: EventReader) -> RunFailed:
         step = f"step {reader.title or reader.node} ({reader.node}) of " if reader.node else ""

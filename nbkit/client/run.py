@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from nbkit.client.answering import Answering
 from nbkit.client.progress_line import wait_with_line
 from nbkit.errors import ConnectionFailed, RequestLost, RunCancelled, RunTimeout, RunUnknown
 from nbkit.model.event import Event, Log, Queued, Started
@@ -24,7 +25,7 @@ INTERRUPT_GRACE = 5.0
 """Seconds that an interrupted wait gives the service to confirm that it cancelled."""
 
 
-class Run:
+class Run(Answering):
     """One request: what was asked, what happened to it so far, and what came of it.
 
     Wait for it (`run.result()`), await it (`await run`), or go through its events as they come (`for event in run`,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nbkit.model.human_form import HumanForm
     from nbkit.model.media import Media
 
 
@@ -141,11 +142,13 @@ class Paused(Event):
         message: What it waits for.
         node: The workflow step that waits, or an empty string.
         until: When the service stops waiting, in seconds since 1970; None where it does not say.
+        form: What the person is asked, and how it can be answered; None where that is not known.
     """
 
     message: str = ""
     node: str = ""
     until: float | None = None
+    form: HumanForm | None = None
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import json
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import ConnectionFailed, RequestLost, RunUnknown, ServiceError
+from nbkit.model.event import Log
+from nbkit.providers.dify_patience import PATIENCE, Patience
 from nbkit.transport.http import Answer, Transport
-from nbkit.wire.dify.outcome import Outcome, loses_dropped_runs, read_outcome
+from nbkit.wire.dify.outcome import Outcome, read_outcome
 from nbkit.wire.dify.refusals import Refusal, read_refusal
+from nbkit.wire.dify.versions import loses_dropped_runs
 from nbkit.wire.sse import Decoder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from nbkit.model.endpoint import Endpoint
     from nbkit.model.event import Event
@@ -38,39 +40,11 @@ _MUTE = (
     "Dify 1.13 does so where an input is not valid, and some proxies hold streams back: for those there is "
     'response_mode="blocking"; ' + _LOOK_FIRST
 )
+_UNSEEN = "the stream is gone, and the server has no second one: what the steps do from here on is not known"
 _FORGETFUL = (
     "Dify up to 1.8 never records how a run ended whose stream was dropped, and calls it running for ever; "
     + _LOOK_FIRST
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait for what, in seconds.
-
-    Attributes:
-        first_event: For the first event of a stream. A server that works sends it at once, one that has many runs to
-            do a little later, and Dify 1.13 does not send it at all where an input is not valid.
-        silence: Between two pieces of a stream. Servers send a sign of life every 10 s.
-        blocking: For the answer of a blocking call. Servers end a run after 1200 s.
-        followed: For the end of a run whose stream is gone, and for the next event of one whose stream is there.
-        forgetful: The same, at servers that never record it; it may have ended at that moment.
-        outage: For a server that cannot be asked.
-        quickest: Between two questions, at first.
-        slowest: Between two questions, later.
-    """
-
-    first_event: float = 60.0
-    silence: float = 45.0
-    blocking: float = 1260.0
-    followed: float = 1260.0
-    forgetful: float = 20.0
-    outage: float = 60.0
-    quickest: float = 0.5
-    slowest: float = 5.0
-
-
-PATIENCE = Patience()
 
 
 class DifyService:
@@ -138,7 +112,7 @@ class DifyService:
                 headers={**(headers or {}), **_EVENT_STREAM},
                 read_timeout=self._patience.silence,
             ) as opened:
-                self.note(opened.headers)
+                self._tell_version(opened.headers, reader)
                 if not _is_stream(opened):
                     # A refusal, or the whole run from a server that does not stream.
                     content = await opened.read(_LARGEST_PAGE)
@@ -288,31 +262,52 @@ class DifyService:
                 if reader.outcome is not None:  # a stream may stay open after its last word
                     return
 
+    def _tell_version(self, headers: Mapping[str, str], reader: EventReader) -> None:
+        self.note(headers)
+        reader.version = self.version
+
     async def _followed(
         self, endpoint: Endpoint, reader: EventReader, *, was_dropped: bool
     ) -> AsyncGenerator[Event, None]:
         """The rest of a run whose stream is gone: by the server's second stream where it has one, else by asking."""
-        for _attempt in range(_REJOINED_AT_MOST):
-            has_told = False
+        tries, has_second = _REJOINED_AT_MOST, False
+        while tries and reader.outcome is None:
+            tries -= 1
             with contextlib.suppress(ConnectionFailed, RequestLost, TimeoutError):
-                if reader.outcome is None:
-                    async for event in self._told_again(reader):
-                        has_told = True
+                async with self._reopened(reader) as opened:
+                    if not _is_stream(opened):  # servers up to 1.13 do not know the address
+                        break
+                    has_second = True
+                    reader.begin_again()
+                    async for event in self._told(opened, reader, None):
+                        tries = _REJOINED_AT_MOST
                         yield event
-            if not has_told or reader.outcome is not None:
-                break
+            if reader.outcome is None:
+                await asyncio.sleep(self._patience.slowest if reader.is_paused else self._patience.quickest)
+                # A person may take days, and streams do not last that long.
+                if not tries and reader.is_paused and await self._is_paused(reader):
+                    tries = _REJOINED_AT_MOST
         if reader.outcome is None:
+            if not has_second:
+                yield Log(_UNSEEN, level="WARNING")
             for event in reader.conclude(await self._asked(endpoint, reader, was_dropped=was_dropped)):
                 yield event
 
-    async def _told_again(self, reader: EventReader) -> AsyncGenerator[Event, None]:
-        url = self.place.events(reader.run_id, self.user)
+    async def _is_paused(self, reader: EventReader) -> bool:
+        with contextlib.suppress(ConnectionFailed, RequestLost, ServiceError):
+            return (await self.record(reader.run_id)).status == "paused"
+        return False
+
+    @contextlib.asynccontextmanager
+    async def _reopened(self, reader: EventReader) -> AsyncIterator[Opened]:
         async with self.transport.open(
-            "GET", url, headers=_EVENT_STREAM, read_timeout=self._patience.silence
+            "GET",
+            self.place.events(reader.run_id, self.user),
+            headers=_EVENT_STREAM,
+            read_timeout=self._patience.silence,
         ) as opened:
-            if _is_stream(opened):  # servers up to 1.13 do not know the address
-                async for event in self._told(opened, reader, None):
-                    yield event
+            self._tell_version(opened.headers, reader)
+            yield opened
 
     async def _asked(self, endpoint: Endpoint, reader: EventReader, *, was_dropped: bool) -> Outcome:
         """Ask for a run's record until it is over, in bounded time."""

@@ -7,12 +7,13 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from nbkit.errors import ServiceError
+from nbkit.errors import InputError, ServiceError
 from nbkit.wire.dify.logs import read_logs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nbkit.model.human_form import HumanForm
     from nbkit.model.records import Records
     from nbkit.providers.dify import DifyService
 
@@ -57,6 +58,38 @@ class DifyAppService:
         """
         doing = "asking for the app's logs"
         return read_logs(await self._get(self._service.place.logs(query), doing, _LOGS_SINCE))
+
+    async def answer(self, form: HumanForm, action: str, given: Mapping[str, Any]) -> None:
+        """Answer what a paused run asks a person. It is sent once.
+
+        Raises:
+            InputError: The form has no such action or input, or is not answered by code.
+            ServiceError: It was answered already, its time is over, or the server takes no answers from programs.
+            ConnectionFailed: The server was never reached.
+            RequestLost: It was sent and no answer came: it may have been taken.
+        """
+        service, doing = self._service, f"answering {form.title}"
+        body = {"inputs": form.filled(action, given), "action": action, "user": service.user}
+        if not form.token.strip("."):
+            raise InputError(f"{form.title} is answered in Dify, by e-mail say, and not from here")
+        answer = await service.transport.send(
+            "POST",
+            service.place.form(form.token),
+            json=body,
+            may_bill=True,
+            attempts=1,
+            read_timeout=_SILENCE,
+        )
+        service.note(answer.headers)
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            refusal = service.refusal(answer.status, answer.content)
+            if refusal.is_no_route:
+                raise ServiceError(
+                    f"{doing}: this server takes no answers from programs (HTTP 404)",
+                    status=answer.status,
+                    hint="answer it in Dify's web page; the run goes on then (Dify after 1.13.2 takes them)",
+                )
+            raise refusal.error(doing)
 
     async def _get(self, url: str, doing: str, since: str) -> dict[str, Any]:
         service = self._service

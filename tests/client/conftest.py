@@ -7,6 +7,7 @@ import pytest
 import nbkit
 from nbkit.client import conduct
 from nbkit.providers import dify, fal
+from nbkit.providers.dify_patience import Patience
 from nbkit.transport import retry
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 KEY = "SECRET-xyz"
 DIFY_KEY = "app-SECRETSECRETSECRETSECRET"
-BRIEFLY = dify.Patience(
+BRIEFLY = Patience(
     first_event=1.0,
     silence=1.5,
     blocking=1.0,

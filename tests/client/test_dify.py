@@ -21,6 +21,7 @@ from nbkit.errors import (
 )
 from nbkit.model.event import Cancelled, Log, Paused, StepFinished, Text
 from nbkit.providers import dify
+from nbkit.providers.dify_patience import PATIENCE
 from tests.dify_recordings import NEW, OLD, PNG, recording, serve_files
 from tests.scripted_server import answer, never, raw, reset, stream
 
@@ -376,7 +377,7 @@ def test_a_lost_end_is_looked_up(
     client: nbkit.Client, scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the last event is lost and the stream only gives signs of life, the run's record tells its end."""
-    monkeypatch.setattr(dify, "PATIENCE", replace(dify.PATIENCE, followed=0.5))
+    monkeypatch.setattr(dify, "PATIENCE", replace(PATIENCE, followed=0.5))
     scripted.on("POST", RUN, stream(STARTED, *BREATHS, headers=SSE, then="hold"))
     scripted.on("GET", DETAIL, record("succeeded", {"x": 1}))
 

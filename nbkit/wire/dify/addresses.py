@@ -78,9 +78,14 @@ class Place:
         return f"{self.base}/workflows/tasks/{quote(task_id, safe='')}/stop"
 
     def events(self, run_id: str, user: str) -> str:
-        """The events of a run under way; servers up to 1.13 have no such address."""
-        query = urlencode({"user": user, "continue_on_pause": "true"})
+        """The events of a run, first those that were; servers up to 1.13.2 have no such address."""
+        wishes = {"include_state_snapshot": "true", "continue_on_pause": "true"}
+        query = urlencode({"user": user, **wishes})
         return f"{self.base}/workflow/{quote(run_id, safe='')}/events?{query}"
+
+    def form(self, token: str) -> str:
+        """What a person is asked, and where it is answered; servers up to 1.13.2 have no such address."""
+        return f"{self.base}/form/human_input/{quote(token, safe='')}"
 
     def may_have_key(self, url: str) -> bool:
         """Whether an address belongs to the API, so that the key may go there."""

@@ -20,11 +20,16 @@ from nbkit.model.event import (
     Text,
     Unrecognised,
 )
+from nbkit.wire.dify.human_forms import form_id, paused_forms, read_form
 from nbkit.wire.dify.outcome import Outcome, read_outcome
+from nbkit.wire.dify.repeats import Repeats
 from nbkit.wire.dify.steps import StepReader
+from nbkit.wire.dify.versions import takes_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from nbkit.model.human_form import HumanForm
 
 _LONGEST_LINE = 500
 _STEP_ENDS = {
@@ -33,6 +38,9 @@ _STEP_ENDS = {
     "loop_completed": "a loop",
     "parallel_branch_finished": "a parallel branch",
 }
+_OF_PEOPLE = frozenset(
+    {"human_input_required", "workflow_paused", "human_input_form_filled", "human_input_form_timeout"}
+)
 _PARTLY = "the workflow succeeded in part: {} and the workflow went on without"
 
 
@@ -47,6 +55,8 @@ class EventReader:
         node: The step that failed, or an empty string.
         title: What the workflow's author calls that step.
         is_paused: Whether it waits for a person, which ends the stream but not the run.
+        forms: What it asks a person just now, by the forms' ids, the oldest first.
+        version: What the server calls its version, an empty string where it does not.
     """
 
     run_id: str = ""
@@ -56,6 +66,13 @@ class EventReader:
     title: str = ""
     is_paused: bool = False
     _steps: StepReader = field(default_factory=StepReader)
+    forms: dict[str, HumanForm] = field(default_factory=dict)
+    version: str = ""
+    _repeats: Repeats = field(default_factory=Repeats)
+
+    def begin_again(self) -> None:
+        """Another stream of the same run begins, which first repeats what happened: only what is new is told."""
+        self._repeats.begin_again()
 
     def read(self, text: str) -> list[Event]:
         """Take the data of one server-sent event."""
@@ -72,6 +89,8 @@ class EventReader:
         data = inner if isinstance(inner, dict) else {}
         self.run_id = self.run_id or _text(payload.get("workflow_run_id"))
         self.task_id = self.task_id or _text(payload.get("task_id"))
+        if self._repeats.is_known(kind, data):
+            return []
         if kind in _STEP_ENDS:
             return self._step_ended(kind, data, payload)
         if kind == "workflow_finished":
@@ -79,9 +98,9 @@ class EventReader:
             return self.conclude(outcome) if outcome else [Unrecognised(kind, raw=payload)]
         if kind == "error":
             return self._error(payload)
-        if kind in ("workflow_paused", "human_input_required"):
-            self.is_paused = self.is_paused or kind == "workflow_paused"
-        elif kind in ("workflow_started", "node_started"):
+        if kind in _OF_PEOPLE:
+            return [self._of_people(kind, data, payload)]
+        if kind in ("workflow_started", "node_started"):
             self.is_paused = False
         step = self._steps.take(kind, data, payload)
         read = _READERS.get(kind)
@@ -104,6 +123,31 @@ class EventReader:
             return [Log(outcome.error or "the workflow was stopped", level="WARNING", raw=raw)]
         words = outcome.error or f"it ended as {outcome.status[:80]!r}"
         return [Failed(words, node=self.node, raw=raw)]
+
+    def _of_people(self, kind: str, data: Mapping[str, Any], payload: Any) -> Event:
+        if kind == "human_input_required":
+            return self._form_wanted(data, payload)
+        if kind == "workflow_paused":
+            self.is_paused = True
+            self.forms = paused_forms(data) | self.forms
+            return _paused(data, payload)
+        self._forget_form(data)
+        return (
+            _form_filled(data, payload) if kind == "human_input_form_filled" else _form_timeout(data, payload)
+        )
+
+    def _form_wanted(self, data: Mapping[str, Any], payload: Any) -> Event:
+        form = self.forms[form_id(data)] = read_form(data)
+        can_answer = form.token and form.actions and takes_answers(self.version)
+        how = f"answer with {form.usage}" if can_answer else "it is answered in Dify"
+        words = f"{form.title} waits for a person; {how}" + (f": {form.content}" if form.content else "")
+        return Paused(words[:_LONGEST_LINE], _text(data.get("node_id")), form.until, form, raw=payload)
+
+    def _forget_form(self, data: Mapping[str, Any]) -> None:
+        title = _text(data.get("node_title")) or _text(data.get("node_id"))
+        found = [name for name, form in self.forms.items() if name == form_id(data) or form.title == title]
+        for name in found[:1]:
+            del self.forms[name]
 
     def _step_ended(self, kind: str, data: Mapping[str, Any], payload: Any) -> list[Event]:
         node, title, status = _text(data.get("node_id")), _text(data.get("title")), data.get("status")
@@ -152,18 +196,6 @@ def _agent_log(data: Mapping[str, Any], payload: Any) -> Event:
     return Log(f"{label}: {_text(data.get('status')) or 'running'}", level="INFO", raw=payload)
 
 
-def _form_wanted(data: Mapping[str, Any], payload: Any) -> Event:
-    node, title, until = (
-        _text(data.get("node_id")),
-        _text(data.get("node_title")),
-        data.get("expiration_time"),
-    )
-    is_time = isinstance(until, (int, float)) and not isinstance(until, bool)
-    question = _text(data.get("form_content"))
-    words = f"{title or node} waits for a person" + (f": {question}" if question else "")
-    return Paused(words[:_LONGEST_LINE], node, float(until) if is_time and until else None, raw=payload)
-
-
 def _paused(data: Mapping[str, Any], payload: Any) -> Event:
     nodes = data.get("paused_nodes")
     node = _text(nodes[0]) if isinstance(nodes, list) and nodes else ""
@@ -195,8 +227,4 @@ _READERS: dict[str, Callable[[Mapping[str, Any], Any], Event]] = {
     "text_chunk": _text_chunk,
     "reasoning_chunk": _text_chunk,
     "agent_log": _agent_log,
-    "human_input_required": _form_wanted,
-    "workflow_paused": _paused,
-    "human_input_form_filled": _form_filled,
-    "human_input_form_timeout": _form_timeout,
 }

@@ -8,7 +8,6 @@ null or, where all is well in 1.8, an empty string; the record of a run that is 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 _UNDER_WAY = ("running", "paused", "scheduled", "pending")
 _WORDS = {"succeeded": "completed", "partial-succeeded": "completed"}
 _METRICS = ("elapsed_time", "total_tokens", "total_steps")
-_NEW_ENGINE = (1, 9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +80,6 @@ def read_outcome(body: Any) -> Outcome | None:
         {name: data[name] for name in _METRICS if isinstance(data.get(name), (int, float))},
         body,
     )
-
-
-def loses_dropped_runs(version: str) -> bool:
-    """Whether a server of this version (its `X-Version`) never records how a run ended whose stream was dropped.
-
-    Up to 1.8 the code that stores the result ends with the connection, and the record stays `running` for ever
-    (seen in 0.6.16, 0.15.3 and 1.8.1).
-    """
-    numbers = re.match(r"(\d{1,4})\.(\d{1,4})", version)
-    return numbers is not None and (int(numbers[1]), int(numbers[2])) < _NEW_ENGINE
 
 
 def _outputs(value: Any) -> Any:

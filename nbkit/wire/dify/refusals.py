@@ -23,6 +23,8 @@ _ADVICE_BY_CODE = {
     "not_workflow_app": "the key belongs to another kind of app: take the key of a workflow app",
     "app_unavailable": "is the app published?",
     "file_too_large": "the server takes smaller files only",
+    "human_input_form_submitted": "somebody has answered it already, and the run goes on",
+    "human_input_form_expired": "its time is over",
     "too_many_requests": "too many runs at once: wait until some are over",
 }
 _MOVED = "the server is somewhere else: correct the base URL"

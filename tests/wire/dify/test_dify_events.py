@@ -18,7 +18,8 @@ from nbkit.model.event import (
     Unrecognised,
 )
 from nbkit.wire.dify.events import EventReader
-from nbkit.wire.dify.outcome import loses_dropped_runs, read_outcome
+from nbkit.wire.dify.outcome import read_outcome
+from nbkit.wire.dify.versions import loses_dropped_runs
 from tests.dify_recordings import NEW, OLD, STREAMS, read, recording
 
 JSON = st.recursive(
