@@ -14,7 +14,7 @@ ROOT = Path(nbkit.__file__).parent
 FLOORS = [
     ["dotenv", "errors", "secrets"],
     ["config", "credentials", "display", "metadata"],
-    ["model"],
+    ["model", "leaks"],
     ["wire", "transport", "history"],
     ["providers", "engines"],
     ["client", "webhooks"],

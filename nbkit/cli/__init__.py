@@ -1,4 +1,4 @@
-"""The command line: `nbkit run`, `nbkit serve`, `nbkit demo`, `nbkit models`, `nbkit connect`, `nbkit webhooks`."""
+"""The command line: `nbkit` and the name of one of the commands, each a file of this folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from nbkit import __version__
 from nbkit.errors import NbkitError
 
-SUBCOMMANDS = ("run", "serve", "demo", "models", "connect", "webhooks")
+SUBCOMMANDS = ("run", "serve", "demo", "models", "connect", "webhooks", "doctor")
 
 
 def main(argv: list[str] | None = None) -> int:

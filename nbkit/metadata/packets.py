@@ -48,5 +48,6 @@ def exif(comment: str) -> bytes:
 
 
 def readable(block: bytes) -> str:
-    """The texts in an EXIF block, run together, for a search: ASCII, or UTF-16 of either order."""
-    return block.decode("latin-1").replace("\0", "")
+    """The texts in an EXIF block, run together for a search: as ASCII, and once more as UTF-16 of either order."""
+    text = block.replace(b"UNICODE\0", b"\0\0").decode("latin-1")
+    return text.replace("\0", " ") + "\n" + text.replace("\0\0", " ").replace("\0", "")

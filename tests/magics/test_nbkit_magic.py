@@ -100,8 +100,20 @@ def test_the_listed_endpoints_are_those_that_answer() -> None:
     assert {name for name, own in served.items() if not own} == set(LOCAL)
 
 
-@pytest.mark.parametrize("line", ["models all", "connect fal now", "doctor --scan-everything"])
+@pytest.mark.parametrize("line", ["models all", "connect fal now"])
 def test_a_word_too_many_is_refused(shell: Shell, line: str) -> None:
     """A subcommand that takes nothing says so, rather than to leave out what was asked."""
     with pytest.raises(UsageError, match="takes nothing"):
         shell.cell(f"%nbkit {line}")
+
+
+def test_keys_in_files_are_found_from_a_cell(shell: Shell, tmp_path: Path) -> None:
+    """`%nbkit doctor --scan` lists the keys of a folder without showing them."""
+    key = "1a2b3c4d-1111-2222-3333-0a1b2c3d4e5f:00112233445566778899aabbccddee9f"
+    (tmp_path / "my notes.txt").write_text(f"\n{key}")
+    shown = shell.cell('%nbkit doctor --scan "my notes.txt"').outputs[0].data["text/plain"]
+
+    assert all(word in shown for word in ("one key found", "line 2", "fal key", "1a2b…:…9f"))
+    assert key[9:] not in shown
+    with pytest.raises(UsageError, match="--scan PATH"):
+        shell.cell("%nbkit doctor --scam x")

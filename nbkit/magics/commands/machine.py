@@ -6,21 +6,21 @@ import importlib.util
 import os
 import platform
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbkit import __version__
+from nbkit import __version__, leaks
 from nbkit.config import data_dir
-from nbkit.credentials import find_fal_key
+from nbkit.credentials import find_fal_key, held_keys
 from nbkit.display import slot
 from nbkit.engines import weights
-from nbkit.errors import CredentialsError
+from nbkit.errors import CredentialsError, InputError
 from nbkit.magics.command import Command, Told
 from nbkit.magics.known import LOCAL, STAND_INS
 from nbkit.providers.embedded import NEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from nbkit.magics.command import Call
 
@@ -35,12 +35,26 @@ def models(_call: Call) -> Told:
     return Told("endpoints that answer on this machine", rows, ("endpoint", "what it does", "weights"))
 
 
-def doctor(_call: Call) -> Told:
-    """Whether everything that is needed is here."""
+def doctor(call: Call) -> Told:
+    """Whether everything that is needed is here; with `--scan`, whether a file or folder holds keys."""
+    if not call.text:
+        return Told("doctor", checks(), ("", "", ""))
+    option, _, path = call.text.partition(" ")
+    path = path.strip().strip("\"'")
+    if option != "--scan" or not path:
+        raise InputError(f"`%nbkit doctor` takes `--scan PATH`, and not {call.text[:60]!r}")
+    report = leaks.scan(Path(path).expanduser(), held_keys(with_keyring=True))
+    rows = [(leak.file, leak.place, leak.kind, leak.masked) for leak in report.leaks]
+    rows += [(name, "skipped", why, "") for name, why in report.skipped]
+    return Told(report.summary, rows, ("file", "place", "kind", "key"))
+
+
+def checks() -> list[tuple[str, str, str]]:
+    """Each thing that is needed: a mark, its name, and how it stands."""
     missing = _missing()
     absent = [name for name in weights.WEIGHTS if not weights.is_present(name)]
     clicks = slot.hears_clicks_while_blocked()
-    rows = [
+    return [
         ("✓", "nbkit", f"{__version__}, Python {platform.python_version()} on {sys.platform}"),
         ("✕" if missing and find_fal_key() is None else "✓", "key for fal", where_the_key_is()),
         (
@@ -60,7 +74,6 @@ def doctor(_call: Call) -> Told:
         ),
         ("✓" if _is_writable(data_dir()) else "✕", "results", str(data_dir())),
     ]
-    return Told("doctor", rows, ("", "", ""))
 
 
 def where_the_key_is() -> str:
@@ -90,4 +103,4 @@ def _is_writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-COMMANDS = (Command("models", models), Command("doctor", doctor))
+COMMANDS = (Command("models", models), Command("doctor", doctor, takes="[--scan PATH]"))
