@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nbkit.history.marks import note, star, unstar
     from nbkit.history.pruning import Pruned, prune
-    from nbkit.history.queries import get, search
+    from nbkit.history.queries import from_file, get, search
     from nbkit.history.record import RunRecord
     from nbkit.history.runs import Runs
 
-__all__ = ["Pruned", "RunRecord", "Runs", "get", "note", "prune", "search", "star", "unstar"]
+__all__ = ["Pruned", "RunRecord", "Runs", "from_file", "get", "note", "prune", "search", "star", "unstar"]
 
 _HOMES = {
     "Pruned": "nbkit.history.pruning",
     "RunRecord": "nbkit.history.record",
     "Runs": "nbkit.history.runs",
+    "from_file": "nbkit.history.queries",
     "get": "nbkit.history.queries",
     "note": "nbkit.history.marks",
     "prune": "nbkit.history.pruning",

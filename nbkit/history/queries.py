@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
@@ -12,9 +14,12 @@ from nbkit.history.rows import searchable
 from nbkit.history.runs import Runs
 from nbkit.history.times import Moment, seconds_since_1970
 from nbkit.history.writer import flush
+from nbkit.model.saving import read_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from nbkit.model.recipe import Recipe
 
 Condition = tuple[str, tuple[Any, ...]]
 
@@ -102,6 +107,26 @@ def get(run_id: str) -> RunRecord:
             f"{len(found)} runs are called {name[:60]!r}…", field="run_id", hint="write more of it"
         )
     return found[0]
+
+
+def from_file(path: str | Path) -> RunRecord | Recipe | None:
+    """How a file was made: the latest run that gave it, else what its recipe says; None where nothing is known.
+
+    Args:
+        path: A file that a run gave, or one that was saved with its recipe.
+
+    Raises:
+        MediaError: The file cannot be read.
+        ConfigError: The history cannot be read.
+    """
+    recipe = read_recipe(path)
+    with Path(path).expanduser().open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    gave = "runs.seq IN (SELECT run FROM files WHERE sha256 = ? AND role = 'output')"
+    found = _found([(gave, (sha256,))], 1)
+    if recipe and not found and recipe.request_id:
+        found = _found([("request_id = ?", (recipe.request_id,))], 1)
+    return found[0] if found else recipe
 
 
 def _since_and_until(after: Moment | None, before: Moment | None) -> Iterator[Condition]:

@@ -169,6 +169,7 @@ class RunRecord:
             billable_units=self.billable_units,
             cost=self.cost,
             stand_in=self.stand_in,
+            ended_at=self.ended or self.created,
         )
 
     @classmethod

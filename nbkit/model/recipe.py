@@ -26,6 +26,7 @@ _LONGEST = 4_000_000  # characters of a recipe; a longer one is none
 _SIGNS = re.compile(
     r"(?i)(^|[&;])[\w.-]*(sig|signature|token|expires|credential|key-pair-id|policy|secret|key)="
 )
+_HASHED = re.compile(r"data:[^,;]*;sha256=([0-9a-f]{64});")  # as the history writes a file in an input
 _SETTINGS = {
     "num_inference_steps": "Steps",
     "steps": "Steps",
@@ -147,6 +148,8 @@ def _clean(value: Any, held: Iterable[str], depth: int) -> Any:
 
 def _text(text: str, held: Iterable[str]) -> str:
     text = text.encode("utf-8", "replace").decode()
+    if hashed := _HASHED.match(text):
+        return f"sha256:{hashed[1]}"
     if text.startswith("data:") and "," in text[:200]:
         return f"sha256:{_hash_of(text)}"
     if text.startswith(("http://", "https://")) and not re.search(r"\s", text):

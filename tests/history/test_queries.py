@@ -1,16 +1,25 @@
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from PIL import Image
 
 from nbkit import history
-from nbkit.errors import InputError, RunFailed
+from nbkit.errors import InputError, MediaError, RunFailed
+from nbkit.model.media import Media
+from nbkit.model.recipe import Recipe
+from nbkit.model.result import Result
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.history.conftest import Record
 
 
@@ -175,3 +184,37 @@ def test_asking_works_while_runs_are_written(record: Record) -> None:
 
     assert seen == sorted(seen)
     assert len(history.search(limit=None)) == 21
+
+
+def test_a_file_leads_to_the_run_that_gave_it(record: Record, tmp_path: Path) -> None:
+    """By its content, by the request id in its recipe, and where the history knows neither by the recipe alone."""
+    for name in ("kept", "stranger"):
+        Image.effect_noise((4, 3), 90).save(tmp_path / f"{name}.png")
+    sha256 = hashlib.sha256((tmp_path / "kept.png").read_bytes()).hexdigest()
+    kept = Media("https://a/x.png", path=tmp_path / "kept.png", sha256=sha256, place="images.0")
+    run = record({"prompt": "a cat"}, output={}, media=(kept,))
+    assert run.result is not None
+    saved = replace(run.result.media[0], path=tmp_path / "kept.png").save(tmp_path / "saved.png")
+    other = Result({}, endpoint="a/b", input={"prompt": "x"}, request_id="elsewhere", media=(kept,)).media[0]
+    foreign = history.from_file(other.save(tmp_path / "foreign.png"))
+
+    assert history.from_file(tmp_path / "kept.png") == run
+    assert history.from_file(str(saved)) == run
+    assert isinstance(foreign, Recipe)
+    assert foreign.request_id == "elsewhere"
+    assert history.from_file(tmp_path / "stranger.png") is None
+    with pytest.raises(MediaError, match="cannot be read"):
+        history.from_file(tmp_path / "none.png")
+
+
+def test_a_file_of_the_past_is_saved_with_the_time_of_its_run(record: Record, tmp_path: Path) -> None:
+    """The recipe of an old picture tells when it was made, not when it was saved."""
+    Image.new("RGB", (4, 3)).save(tmp_path / "kept.png")
+    run = record(output={}, media=(Media("https://a/x.png", path=tmp_path / "kept.png", place="image"),))
+    time.sleep(1.1)
+    assert run.result is not None
+    assert run.ended is not None
+    recipe = run.result.media[0].recipe
+
+    assert recipe is not None
+    assert datetime.fromisoformat(recipe.time).timestamp() == int(run.ended)

@@ -69,6 +69,7 @@ def test_nothing_that_opens_anything_is_written(monkeypatch: pytest.MonkeyPatch)
             "image_url": f"data:image/png;base64,{b64encode(data).decode()}",
             "more": [{"url": "https://user:pass@host/x.png?X-Amz-Signature=abc&X-Amz-Expires=5"}],
             "page": "https://host/x?id=5#part",
+            "known_url": f"data:image/png;sha256={'0a' * 32};bytes=7",
             "saying": "https://host/x?sig=1 is prose",
         },
     ).text()
@@ -78,6 +79,7 @@ def test_nothing_that_opens_anything_is_written(monkeypatch: pytest.MonkeyPatch)
         "image_url": f"sha256:{hashlib.sha256(data).hexdigest()}",
         "more": [{"url": "https://host/x.png"}],
         "page": "https://host/x?id=5#part",
+        "known_url": f"sha256:{'0a' * 32}",
         "saying": "https://host/x?sig=1 is prose",
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,13 @@ from nbkit.errors import InputError, MediaError
 from nbkit.history.files import FileStore
 from nbkit.magics.cell import cell_for
 from nbkit.magics.command import Command, Told
+from nbkit.model.recipe import Recipe
 from nbkit.model.saving import read_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nbkit.magics.command import Call
-    from nbkit.model.recipe import Recipe
 
 _HASH = "sha256:"
 
@@ -27,17 +28,38 @@ def recall(call: Call) -> Told:
     if not name:
         raise InputError("say which file: %nbkit recall cat.png")
     try:
-        recipe = read_recipe(name)
+        recipe = read_recipe(name) or _remembered(name)
     except MediaError as error:
         raise InputError(str(error)) from error
     if recipe is None:
         raise InputError(
-            f"{name} carries no recipe", hint="pictures saved by `save` do, unless something has taken it out"
+            f"{name} carries no recipe, and no run of the history gave it",
+            hint="what `save` writes carries one, unless something has taken it out",
         )
     missing: list[str] = []
     given = _with_files(_with_seed(recipe), FileStore(data_dir() / "files"), missing)
     call.notebook.shell.set_next_input(cell_for(recipe.endpoint, given))
     return Told(f"{Path(name).name}: the cell that makes it again stands below", list(_rows(recipe, missing)))
+
+
+def _remembered(name: str) -> Recipe | None:
+    """The recipe of a file that was saved without one, where the history knows the run that gave it."""
+    from nbkit.history.queries import from_file
+
+    run = from_file(name)
+    if run is None or isinstance(run, Recipe):
+        return run
+    recipe = Recipe(
+        endpoint=run.endpoint,
+        input=run.input,
+        seed=run.seed,
+        request_id=run.request_id,
+        provider=run.provider,
+        stand_in=run.stand_in,
+        software=f"nbkit {run.nbkit}",
+        time=datetime.fromtimestamp(run.ended or run.created, UTC).isoformat(timespec="seconds"),
+    )
+    return Recipe.read(recipe.text())
 
 
 def _rows(recipe: Recipe, missing: list[str]) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,7 +10,9 @@ from PIL import Image
 
 from nbkit.config import data_dir
 from nbkit.history.files import FileStore
+from nbkit.history.recorder import Recorder
 from nbkit.magics.grammar import parse
+from nbkit.model.endpoint import Endpoint
 from nbkit.model.media import Media
 from nbkit.model.result import Result
 
@@ -65,3 +69,22 @@ def test_what_cannot_be_recalled_is_one_line(shell: Shell, tmp_path: Path, line:
     Image.new("RGB", (4, 3)).save(tmp_path / "plain.png")
     with pytest.raises(UsageError, match=words):
         shell.cell(f"%nbkit recall {line}")
+
+
+def test_a_picture_without_a_recipe_is_found_by_the_history(shell: Shell, tmp_path: Path) -> None:
+    """A copy with the service's own bytes leads to its run as well."""
+    Image.new("RGB", (4, 3), "red").save(tmp_path / "as it came.png")
+    sha256 = hashlib.sha256((tmp_path / "as it came.png").read_bytes()).hexdigest()
+    media = Media("https://a/x.png", path=tmp_path / "as it came.png", sha256=sha256, place="image")
+
+    async def remember() -> None:
+        recorder = Recorder(Endpoint.parse("a/b"))
+        await recorder.begin({"prompt": "a cat", "n": 2}, "queue", "https://queue.example", None)
+        recorder.accepted("r-9")
+        await recorder.ended("succeeded", Result({"seed": 3}, "a/b", request_id="r-9", media=(media,)), None)
+
+    asyncio.run(remember())
+    cell, told = written(shell, "as it came.png")
+
+    assert cell == "%%generate a/b -p n=2 --seed 3\na cat"
+    assert "r-9" in told
