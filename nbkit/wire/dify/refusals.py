@@ -74,12 +74,13 @@ class Refusal:
             version: What the server calls its version, where it says.
         """
         if since and self.is_no_route:
-            here = f"this server is {version}" if version else "this server may be older"
+            older = f"this server may be older; if it is not, {_ADVICE[404]}"
+            here = f"this server is {version}" if version else older
             return ServiceError(
                 f"{doing}: the server has no such address (HTTP 404)",
                 status=self.status,
                 body=self.body,
-                hint=f"it came with Dify {since}, and {here}; if it is not older, {_ADVICE[404]}",
+                hint=f"it came with Dify {since}, and {here}",
             )
         code = "too_many_requests" if "too many requests" in self.message.lower() else self.code
         word = f", {self.code}" if self.code else ""

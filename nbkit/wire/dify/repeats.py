@@ -25,6 +25,8 @@ _REPEATED = frozenset(
         "loop_completed",
     }
 )
+# A state that is repeated has iterations among the steps, where a run under way has events of their own for them.
+_AS_STEPS = {"node_started": "started", "node_finished": "completed"}
 
 
 class Repeats:
@@ -56,6 +58,8 @@ def _identity(kind: str, data: Mapping[str, Any]) -> Identity | None:
     Steps have an id of their own each time they run. An iteration has its step's id, and begins at another moment.
     """
     name = data.get("id")
+    if kind in _AS_STEPS and data.get("node_type") in ("iteration", "loop"):
+        kind, name = f"{data['node_type']}_{_AS_STEPS[kind]}", data.get("node_id")
     if kind == "workflow_started":
         facts: tuple[Any, ...] = (data.get("reason"),)
     elif kind == "human_input_required":
@@ -65,7 +69,7 @@ def _identity(kind: str, data: Mapping[str, Any]) -> Identity | None:
     elif kind not in _REPEATED or not isinstance(name, str) or not name:
         return None
     elif name == data.get("node_id"):
-        facts = (name, data.get("created_at"), data.get("index"))
+        facts = (name, data.get("created_at"), data.get("index") if kind.endswith("_next") else None)
     else:
         facts = (name, data.get("retry_index"))
     return (kind, *map(str, facts))
