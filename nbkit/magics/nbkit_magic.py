@@ -14,6 +14,7 @@ from nbkit.magics.command import Call, Command, Told
 from nbkit.magics.commands import (
     aliases,
     connect,
+    dify,
     jobs,
     machine,
     recall,
@@ -87,6 +88,7 @@ _GROUPS = (
     machine.COMMANDS,
     settings.COMMANDS,
     connect.COMMANDS,
+    dify.COMMANDS,
     aliases.COMMANDS,
     jobs.COMMANDS,
     recall.COMMANDS,
