@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 # What IPython or a browser takes out of a cell, or changes in it.
-_CHANGED = re.compile(r"(?m)^\s*(>>>|\.\.\.|In ?\[)|[^\S \n\t]")
+_CHANGED = re.compile(r"(?m:^\s*(?:>>>|\.\.\.|In ?\[))|[^\S \n\t]|\s\Z")
 _WIDTH = 100
 
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
 from nbkit.magics.cell import cell_for
@@ -59,6 +59,10 @@ def test_a_cell_is_read_as_what_it_was_written_from(given_input: dict[str, Any])
 
 
 @given(HOSTILE, HOSTILE)
+@example("a cat\n ", "")
+@example("a cat\n\n", "")
+@example("   a cat", " ")
+@example("\n a cat", "\n")
 @settings(max_examples=120)
 def test_every_prompt_comes_back(prompt: str, negative: str) -> None:
     """Braces, rules, quotes, prompts of a shell, line ends and half characters come back as they were."""
