@@ -32,4 +32,4 @@ async def meta(request: Request) -> Response:
 async def site(request: Request) -> Response:
     """How its page would look."""
     app = app_of(request)
-    return reply(request, answers.site(app.name, app.description))
+    return reply(request, answers.site(app.name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -71,8 +71,10 @@ class _Marked:
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 marked = MutableHeaders(scope=message)
+                is_shared = "access-control-allow-origin" in marked
                 for name, value in self._headers:
-                    marked.append(name, value)
+                    if is_shared or not name.startswith("access-control-"):
+                        marked.append(name, value)
             await send(message)
 
         await self._app(scope, receive, send_marked)
@@ -127,17 +129,19 @@ async def _http(request: Request, error: Exception) -> Response:
     if request.method == "OPTIONS":
         return Response(headers={"allow": allowed, **_preflight(request)}, media_type=_PAGE)
     answer = reply(request, refusal(405, "method_not_allowed", _NO_METHOD), 405)
+    del answer.headers["access-control-allow-origin"]
     if state_of(request).era.allow_on_405:
         answer.headers["allow"] = allowed
     return answer
 
 
 def _preflight(request: Request) -> dict[str, str]:
-    asked: dict[str, Any] = dict(request.headers)
+    asked = request.headers
     near = "access-control-request-private-network" in asked
+    names = [name.strip() for name in asked.get("access-control-request-headers", "").split(",")]
     return {
         "access-control-allow-methods": _METHODS,
-        "access-control-allow-headers": asked.get("access-control-request-headers", ""),
+        "access-control-allow-headers": ", ".join(names),
         **({"access-control-allow-private-network": "true"} if near else {}),
     }
 

@@ -18,6 +18,7 @@ Selector = tuple[str, str]
 
 START = "start"
 _SEED_BITS = 31
+_SIDE = 512  # pixels
 _CHECKPOINTS = [
     "chilloutmix_NiPrunedFp32Fix",
     "dosmix_",
@@ -77,14 +78,17 @@ def _form(*facts: Values) -> Form:
 
 def _prepare(given: Values) -> Values:
     """The parameters of the picture; empty ones, which count as not given, are filled in."""
-    seed = given["seed"]
     return {
         "prompt": given["prompt"],
         "negative_prompt": given["negative_prompt"] or "",
-        "image_size": {"width": given["width"], "height": given["height"]},
-        "seed": secrets.randbits(_SEED_BITS) if seed in (None, "") else seed,
+        "image_size": {name: _whole(given[name], _SIDE) for name in ("width", "height")},
+        "seed": _whole(given["seed"], secrets.randbits(_SEED_BITS)),
         "model_name": given["model_name"],
     }
+
+
+def _whole(value: Any, otherwise: int) -> int:
+    return otherwise if value in (None, "") else int(value)
 
 
 def _first(given: Values) -> Values:
@@ -101,8 +105,8 @@ TEXT_TO_IMAGE = WorkflowApp(
         variable_facts("prompt", "paragraph", required=True, max_length=4000),
         variable_facts("negative_prompt", "paragraph", max_length=2000),
         variable_facts("model_name", "select", options=_CHECKPOINTS, default=_CHECKPOINTS[-1]),
-        variable_facts("width", "number", default=512),
-        variable_facts("height", "number", default=512),
+        variable_facts("width", "number", default=_SIDE),
+        variable_facts("height", "number", default=_SIDE),
         variable_facts("seed", "number"),
     ),
     nodes=(

@@ -157,7 +157,7 @@ def info(name: str, description: str, era: Era) -> dict[str, Any]:
     return about | ({"tags": [], "mode": "workflow", "author_name": "nbkit"} if era.has_long_info else {})
 
 
-def site(name: str, description: str) -> dict[str, Any]:
+def site(name: str) -> dict[str, Any]:
     """How an app's page would look."""
     return {
         "title": name,
@@ -166,7 +166,7 @@ def site(name: str, description: str) -> dict[str, Any]:
         "icon_type": "emoji",
         "icon": "\N{FRAME WITH PICTURE}",
         "icon_background": "#FFEAD5",
-        "description": description,
+        "description": None,
         "copyright": None,
         "privacy_policy": None,
         "custom_disclaimer": "",
