@@ -7,7 +7,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from nbkit.server.dify.exchange import app_of, reply, state_of
+from nbkit.server.dify.exchange import about, app_of, reply, state_of
 from nbkit.server.dify.refused import Refused
 from nbkit.server.dify.state import identity
 from nbkit.wire.dify import answers
@@ -36,7 +36,9 @@ async def detail(request: Request) -> Response:
         raise Refused(500, answers.internal_error(state.era)) from None
     found = state.runs.find(run_id)
     if found and (found[0] is app or not state.era.keeps_apps_apart):
-        return reply(request, answers.detail(found[1], state.era))
+        answer = reply(request, answers.detail(found[1], state.era))
+        answer.headers.update(about(found[0]))
+        return answer
     if state.era.keeps_apps_apart:
         raise Refused.of(404, "not_found", "Workflow run not found.")
     return reply(request, answers.unknown_detail())
