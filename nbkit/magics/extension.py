@@ -25,7 +25,7 @@ def load(shell: InteractiveShell) -> None:
     configurables: list[Any] = shell.configurables  # what `%config` knows
     configurables.append(notebook.traits)
     setattr(shell, _TRAITS, notebook.traits)
-    matcher = make_matcher()
+    matcher = make_matcher(notebook)
     shell.Completer.custom_matchers.append(matcher)
     setattr(shell, _MATCHER, matcher)
     threading.Thread(target=_load_ahead, name="nbkit-load", daemon=True).start()

@@ -54,13 +54,15 @@ class GenerateMagics(Magics):
         self._notebook.warn(settings.problems)
         try:
             request = parse(line, cell, settings.requests)
-            if not request.endpoint:
+            is_default = not request.endpoint
+            if is_default:
                 request.call(default_endpoint(settings).value, settings.requests)
             endpoint = request.endpoint
             given = request.filled(self._notebook.variables, settings.input_of(endpoint))
         except InputError as error:
             # The plain class: IPython shows a traceback for its subclasses.
             raise UsageError(one_line(error)) from None
+        self._notebook.calls(endpoint, is_default=is_default)
         if request.dry_run:
             Slot().end(preview(endpoint, given, request))
             return

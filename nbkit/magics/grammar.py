@@ -20,7 +20,7 @@ _SPACE = re.compile(r"\s*")
 _WORD = re.compile(r"\S+")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _LOOKS_LIKE_ENDPOINT = re.compile(r"[\w.~-]+(/[\w.~-]+)+/?|https?://\S+")
-_HEADER_LINE = re.compile(r"[ \t]*([^\W\d][\w.-]*)[ \t]*:(?:[ \t]+(.*)|[ \t]*)")
+HEADER_LINE = re.compile(r"[ \t]*([^\W\d][\w.-]*)[ \t]*:(?:[ \t]+(.*)|[ \t]*)")
 _PARAMETER = re.compile(r"([^\W\d][\w.-]*)=")
 _NEGATIVE = re.compile(r"-[0-9.]")
 
@@ -299,12 +299,12 @@ def _prompt(text: str) -> str | None:
 def _is_header(lines: list[str]) -> bool:
     """Whether lines above a rule are input: the first that is not empty decides."""
     first = next((line for line in lines if line.strip()), None)
-    return first is None or bool(_HEADER_LINE.fullmatch(first.rstrip("\r\n")))
+    return first is None or bool(HEADER_LINE.fullmatch(first.rstrip("\r\n")))
 
 
 def _header(lines: list[str]) -> Iterator[tuple[str, Any]]:
     for line in lines:
-        pair = _HEADER_LINE.fullmatch(line.rstrip("\r\n"))
+        pair = HEADER_LINE.fullmatch(line.rstrip("\r\n"))
         if pair:
             yield pair[1], typed(pair[2] or "")
         elif line.strip():

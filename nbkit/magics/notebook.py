@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbkit.display.escape import clean
 from nbkit.errors import InputError
+from nbkit.magics.offers import Offers
 from nbkit.magics.settings import Nbkit, read
 from nbkit.magics.template import nearest
 
@@ -54,6 +56,9 @@ class Notebook:
         variables: What its cells have named.
         aliases: Short names for endpoints with options, given in this session, as they were written.
         traits: What `%config Nbkit.…` sets.
+        used: The endpoints that its cells called, the newest last.
+        default: The endpoint that answered the last cell that named none.
+        offers: What TAB knows of endpoints.
         jobs: The runs that cells began in the background, oldest first.
     """
 
@@ -63,7 +68,11 @@ class Notebook:
         self.aliases: dict[str, str] = {}
         self.traits = Nbkit(parent=shell)
         self.jobs: list[Job] = []
+        self.used: dict[str, None] = {}
+        self.default = ""
+        self.offers = Offers(lambda: self.client)
         self._client: Client | None = None
+        self._making = threading.Lock()
         self._told: set[str] = set()
 
     def settings(self) -> Settings:
@@ -80,11 +89,19 @@ class Notebook:
     @property
     def client(self) -> Client:
         """The client of all cells, made when the first one needs it."""
-        if self._client is None:
-            from nbkit.client.client import Client
+        from nbkit.client.client import Client
 
-            self._client = Client()
-        return self._client
+        with self._making:  # TAB asks for it on a thread of its own
+            if self._client is None:
+                self._client = Client()
+            return self._client
+
+    def calls(self, endpoint: str, *, is_default: bool) -> None:
+        """Note what a cell calls, and whether it named it."""
+        self.used.pop(endpoint, None)
+        self.used[endpoint] = None
+        if is_default:
+            self.default = endpoint
 
     def began(self, run: Run, card: LiveCard, name: str) -> None:
         """Note a run that the cell running now began in the background; the oldest that are over are forgotten."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
+from jupyter_client.manager import run_kernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -160,3 +161,29 @@ def kernel_pid(client: NotebookClient) -> int:
 def _is_running(client: NotebookClient) -> bool:
     """Whether the slow cell has put its card up."""
     return bool(client.nb.cells[2].outputs)
+
+
+def test_a_front_end_is_offered_what_can_stand_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JupyterLab's TAB asks the kernel: it gets options, then inputs and values that the embedded server has told."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    with run_kernel(kernel_name="python3", cwd=str(tmp_path)) as started:
+        client: Any = started
+
+        def offered(text: str) -> list[str]:
+            before, _, after = text.partition("|")
+            answer = client.complete(before + after, len(before), reply=True, timeout=30)["content"]
+            assert before[answer["cursor_start"] : answer["cursor_end"]] == before[answer["cursor_start"] :]
+            return [before[: answer["cursor_start"]] + match for match in answer["matches"]]
+
+        client.execute_interactive("%load_ext nbkit", timeout=30)
+        assert offered("%%generate --se|\na cat") == ["%%generate --seed"]
+        deadline = time.monotonic() + 30
+        while not offered("%%generate local/collage -p num|") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        start = "%%generate local/collage"
+        assert offered(f"{start} -p num|") == [f"{start} -p num_images="]
+        assert offered(f"{start} -p image_size=square|") == [
+            f"{start} -p image_size={value}" for value in ("square", "square_hd")
+        ]
+        assert offered(f"{start}\nimage_size: square_|\n---\na cat") == [f"{start}\nimage_size: square_hd"]
