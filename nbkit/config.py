@@ -89,17 +89,18 @@ def keep(table: tuple[str, ...], values: Mapping[str, str]) -> Path:
         ConfigError: It cannot be read or written.
     """
     import tomlkit
+    from tomlkit.exceptions import TOMLKitError
 
     path = config_file()
     _read(path)
     try:
-        document = tomlkit.parse(path.read_bytes()) if path.exists() else tomlkit.document()
+        document = tomlkit.parse(path.read_bytes().decode("utf-8-sig") if path.exists() else "")
         place: Any = document
         for name in table[:-1]:
             place = place.setdefault(name, tomlkit.table(is_super_table=True))
         place[table[-1]] = dict(values)
         _write(path.resolve(), tomlkit.dumps(document).encode())
-    except (OSError, TypeError, AttributeError) as error:
+    except (OSError, TypeError, AttributeError, TOMLKitError) as error:
         raise ConfigError(f"{path} cannot be written: {error}") from error
     return path
 
@@ -107,9 +108,10 @@ def keep(table: tuple[str, ...], values: Mapping[str, str]) -> Path:
 def _write(path: Path, content: bytes) -> None:
     """Put a file there whole, or leave the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        new = Path(folder) / path.name
+        new.write_bytes(content)
+        new.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any]:

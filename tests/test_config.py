@@ -71,6 +71,7 @@ def test_a_file_that_cannot_be_read_is_named(project: Path, content: bytes) -> N
         "[dify.a]\nbase_url = 'old'\nkey_env = 'K'\n\n[dify.b] # other\nbase_url = 'b'\n",
         "[dify]\na = {base_url = 'old'}\n",
         "dify.b.base_url = 'b'\n",
+        "\ufeff# mine\nreuse = true\n",
     ],
 )
 def test_writing_a_setting_leaves_the_others(before: str) -> None:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nbkit.config import keep, settings
+from nbkit.config import keep, own_settings
 from nbkit.credentials import Key, Lock, connect, kept_key, shown_path, typed_key
 from nbkit.dotenv import find_dotenv, read_dotenv
 from nbkit.errors import ConfigError, CredentialsError
@@ -194,8 +194,8 @@ def _sources(environ: Mapping[str, str]) -> Iterator[_Source]:
 def _tables() -> dict[str, dict[str, str]]:
     """The connections of `config.toml`; a project's file brings none, since keys would go where it says."""
     tables: dict[str, dict[str, str]] = {}
-    for (first, *rest), setting in settings().items():
-        if first != "dify" or not setting.is_own:
+    for (first, *rest), setting in own_settings().items():
+        if first != "dify":
             continue
         name, *entry = rest or [""]
         if len(entry) != 1 or entry[0] not in _FIELDS or not isinstance(setting.value, str):

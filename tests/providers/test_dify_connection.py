@@ -101,6 +101,7 @@ def test_a_projects_file_brings_no_connection(project: Path) -> None:
     with pytest.raises(CredentialsError, match="DIFY_MY_CAT_BASE_URL is not set"):
         find_connection("my-cat")
     assert connections() == {}
+    assert find_connection("my-cat", say({f"{CAT}API_KEY": "k"}, config=TABLE)).place.base == A
 
 
 @pytest.mark.parametrize(
