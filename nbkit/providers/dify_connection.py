@@ -49,11 +49,13 @@ class _Source:
         title: What it is called.
         names: What it says, by the names of the environment variables that would say the same.
         is_own: Whether the user alone writes it: a `.env` file may have come with a folder.
+        key_env: The environment variable that it says has the key, where it does not have it itself.
     """
 
     title: str
     names: Mapping[str, str]
     is_own: bool = True
+    key_env: str = ""
 
 
 def find_connection(name: str, environ: Mapping[str, str] | None = None) -> Connection:
@@ -164,7 +166,8 @@ def _keys(lock: Lock, sources: list[_Source], chosen: _Source, level: str) -> It
             if typed := typed_key(lock):
                 yield typed
         elif (value := source.names.get(lock.variable)) and _goes_to(source, chosen, level):
-            yield Key(value, f"{lock.variable} of {source.title}")
+            named = f"{source.key_env} of the environment, as {source.title} says"
+            yield Key(value, named if source.key_env else f"{lock.variable} of {source.title}")
     if kept := kept_key(lock):
         yield kept
 
@@ -188,7 +191,8 @@ def _sources(environ: Mapping[str, str]) -> Iterator[_Source]:
     for name, table in _tables().items():
         key = environ.get(_variable(name, table["key_env"]), "") if "key_env" in table else ""
         said = {_prefix(name) + _BASE: table.get("base_url", ""), _prefix(name) + _KEY: key}
-        yield _Source("config.toml", {variable: value for variable, value in said.items() if value})
+        names = {variable: value for variable, value in said.items() if value}
+        yield _Source("config.toml", names, key_env=table.get("key_env", ""))
 
 
 def _tables() -> dict[str, dict[str, str]]:

@@ -134,5 +134,6 @@ def test_every_connection_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(listed) == ["a.b", "big-dog", "default", "my-cat"]
     assert listed["default"].startswith(f"{B} (from ")
     assert "its key from DIFY_API_KEY of " in listed["default"]
+    assert listed["a.b"].endswith("its key from MINE of the environment, as config.toml says")
     assert listed["my-cat"] == "dify/my-cat is not connected: DIFY_MY_CAT_API_KEY is not set"
     assert "SECRET" not in str(listed)
