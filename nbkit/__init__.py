@@ -10,12 +10,16 @@ if TYPE_CHECKING:
     from nbkit.client.client import Client
     from nbkit.client.run import Run, Stream
     from nbkit.errors import NbkitError
+    from nbkit.magics.form import form
     from nbkit.model.media import Media
     from nbkit.model.result import Result
     from nbkit.model.saving import read_recipe
     from nbkit.model.schema import Schema
     from nbkit.model.table import table
     from nbkit.providers.files import data_uri
+    from nbkit.widgets.compare import compare
+    from nbkit.widgets.gallery import gallery
+    from nbkit.widgets.watch import watch
 
 __version__ = "0.1.0"
 
@@ -29,11 +33,15 @@ __all__ = [
     "Schema",
     "Stream",
     "__version__",
+    "compare",
     "data_uri",
+    "form",
+    "gallery",
     "load_ipython_extension",
     "read_recipe",
     "table",
     "unload_ipython_extension",
+    "watch",
     "webhooks",
 ]
 
@@ -46,9 +54,13 @@ _HOMES = {
     "Run": "nbkit.client.run",
     "Schema": "nbkit.model.schema",
     "Stream": "nbkit.client.run",
+    "compare": "nbkit.widgets.compare",
     "data_uri": "nbkit.providers.files",
+    "form": "nbkit.magics.form",
+    "gallery": "nbkit.widgets.gallery",
     "read_recipe": "nbkit.model.saving",
     "table": "nbkit.model.table",
+    "watch": "nbkit.widgets.watch",
     "webhooks": "nbkit.webhooks",
 }
 

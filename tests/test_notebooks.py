@@ -31,6 +31,25 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any],
     return done.stdout, notebook, (out / "quickstart.html").read_text(encoding="utf-8")
 
 
+def test_the_notebook_of_widgets_needs_no_key_and_saves_no_widget(tmp_path: Path) -> None:
+    """It runs from its first cell to its last, and what it leaves are pictures and tables."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nbkit", "demo", str(NOTEBOOKS / "04-widgets.ipynb"), "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "widgets.ipynb").read_text(encoding="utf-8")
+    notebook = json.loads(text)
+
+    assert "widget-view" not in text
+    assert outputs(notebook, "nbkit.gallery").count("<img") == 7
+    assert outputs(notebook, "nbkit.compare").count("<img") == 3
+    assert "%%generate fal-ai/flux/schnell" in outputs(notebook, "nbkit.form")
+
+
 def outputs(notebook: dict[str, Any], of: str) -> str:
     """The HTML that the cell with some text in its source shows."""
     cell = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code" and of in cell["source"])

@@ -17,11 +17,15 @@ NAMES = [
     "Schema",
     "Stream",
     "__version__",
+    "compare",
     "data_uri",
+    "form",
+    "gallery",
     "load_ipython_extension",
     "read_recipe",
     "table",
     "unload_ipython_extension",
+    "watch",
     "webhooks",
 ]
 HEAVY = ("IPython", "PIL", "aiohttp", "anywidget", "httpx", "ipywidgets", "numpy")

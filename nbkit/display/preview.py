@@ -6,6 +6,7 @@ import base64
 import io
 import threading
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from nbkit.errors import MediaError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from PIL.Image import Image as PILImage
@@ -22,6 +24,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 _QUALITIES = (80, 65, 50, 35)
 _SHRINK = 0.75
 _SMALLEST = 32
+_MOST_REMEMBERED = 60_000
 _SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _filters = threading.Lock()  # warning filters belong to the whole process
 
@@ -59,7 +62,8 @@ def preview(
 ) -> Preview:
     """A copy of at most `longest` pixels a side and `limit` bytes; of a film its first frame.
 
-    What the file is gets read from its bytes, never from its name. Previews of files are remembered.
+    What the file is gets read from its bytes, never from its name. Previews of files are remembered if
+    they are small.
 
     Args:
         source: A file, or the bytes of one.
@@ -72,6 +76,8 @@ def preview(
     """
     if isinstance(source, bytes):
         return _make(io.BytesIO(source), longest, content_type, limit)
+    if limit > _MOST_REMEMBERED:
+        return _make(source, longest, content_type, limit)
     try:
         facts = source.stat()
     except OSError as error:
@@ -85,23 +91,44 @@ def _of_file(path: Path, _modified: int, _size: int, longest: int, content_type:
 
 
 def _make(source: Path | io.BytesIO, longest: int, content_type: str, limit: int) -> Preview:
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
+
+    with _decoding(source) as picture:
+        full = picture.size
+        # Decodes JPEG at a fraction of its size, and averages whole blocks before it resamples what is left.
+        picture.thumbnail((longest, longest), reducing_gap=1.0)
+        small = _plain(ImageOps.exif_transpose(picture), alpha=content_type == "image/webp")
+        if small.size[0] < small.size[1] and full[0] > full[1]:
+            full = (full[1], full[0])
+    return _fit(small, content_type, limit, full)
+
+
+def upright(source: Path) -> PILImage:
+    """The whole picture as RGB, turned the way it is to be seen; what is see-through stands on white.
+
+    Raises:
+        MediaError: It is not a picture that can be shown, or too large to be decoded safely.
+    """
+    from PIL import ImageOps
+
+    with _decoding(source) as picture:
+        return _plain(ImageOps.exif_transpose(picture), alpha=False)
+
+
+@contextmanager
+def _decoding(source: Path | io.BytesIO) -> Iterator[PILImage]:
+    """A picture from outside, opened; whatever is wrong with it becomes one kind of error."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with _open(source) as picture:
-            full = picture.size
-            # Decodes JPEG at a fraction of its size, and averages whole blocks before it resamples what is left.
-            picture.thumbnail((longest, longest), reducing_gap=1.0)
-            small = _plain(ImageOps.exif_transpose(picture), alpha=content_type == "image/webp")
-            if small.size[0] < small.size[1] and full[0] > full[1]:
-                full = (full[1], full[0])
+            yield picture
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError("the picture has too many pixels to be previewed safely") from error
     except UnidentifiedImageError as error:
         raise MediaError("the file is not a picture that can be shown here") from error
     except Exception as error:  # Pillow's readers raise whatever the broken byte leads them to
         raise MediaError(f"the picture is damaged: {error}") from error
-    return _fit(small, content_type, limit, full)
 
 
 def _open(source: Path | io.BytesIO) -> PILImage:

@@ -23,6 +23,16 @@ def hears_clicks_while_blocked() -> bool:
     return bool(getattr(_kernel(), "_supports_kernel_subshells", False))
 
 
+class Shown:
+    """A MIME bundle that shows itself."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self._content = content
+
+    def _repr_mimebundle_(self, **_choice: object) -> dict[str, Any]:
+        return self._content
+
+
 class Slot:
     """One output of the cell that runs now.
 
@@ -35,11 +45,11 @@ class Slot:
         self._filled = False
 
     def fill(self, thing: object) -> None:
-        """Show something that will be replaced."""
+        """Show something that will be replaced, in place of what was shown before."""
         from IPython.display import display
 
         if in_notebook():
-            display(thing, display_id=self._id)  # type: ignore[no-untyped-call]
+            display(thing, display_id=self._id, update=self._filled)  # type: ignore[no-untyped-call]
             self._filled = True
 
     def end(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:

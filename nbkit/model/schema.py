@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 _FILE_FIELDS = frozenset({"image", "mask", "video", "audio", "file", "archive", "model"})
 _LONGEST_LIST = 8
@@ -72,12 +72,12 @@ class Schema:
     @property
     def fields(self) -> tuple[Field, ...]:
         """What goes in, in the service's order."""
-        return tuple(_fields(self.input))
+        return tuple(fields_of(self.input))
 
     @property
     def output_fields(self) -> tuple[Field, ...]:
         """What comes out, in the service's order."""
-        return tuple(_fields(self.output))
+        return tuple(fields_of(self.output))
 
     def to_json(self) -> str:
         """The whole as JSON text: `endpoint`, `title`, `input`, `output`."""
@@ -116,9 +116,10 @@ def _short(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _fields(schema: Mapping[str, Any]) -> Iterator[Field]:
+def fields_of(schema: Mapping[str, Any]) -> Iterator[Field]:
+    """The names of an object, in the service's order."""
     properties = properties_of(schema)
-    required = _texts(schema.get("required"))
+    required = frozenset(_texts(schema.get("required")))
     for name in _ordered(properties, _texts(schema.get("x-fal-order-properties"))):
         yield _field(name, properties[name], required=name in required)
 
@@ -164,10 +165,9 @@ def type_words(schema: Mapping[str, Any], depth: int = 0) -> str:
     return kind or "any"
 
 
-def _ordered(names: Iterable[str], order: list[str]) -> list[str]:
+def _ordered(names: Mapping[str, Any], order: list[str]) -> list[str]:
     """The service's order first, then what it forgot."""
-    known = list(names)
-    return list(dict.fromkeys([*(name for name in order if name in known), *known]))
+    return list(dict.fromkeys([*(name for name in order if name in names), *names]))
 
 
 def _texts(value: Any) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.config import shows_progress
 from nbkit.display.card import Card, bundle
-from nbkit.display.slot import Slot, hears_clicks_while_blocked, in_notebook
+from nbkit.display.slot import Shown, Slot, hears_clicks_while_blocked, in_notebook
 from nbkit.widgets.panel import Panel
 from nbkit.widgets.progress import advance, figures
 
@@ -64,13 +64,19 @@ class LiveCard:
     """
 
     def __init__(
-        self, run: Run, *, show: str = "all", background: bool = False, originals: Originals | None = None
+        self,
+        run: Run,
+        *,
+        show: str = "all",
+        background: bool = False,
+        originals: Originals | None = None,
+        slot: Slot | None = None,
     ) -> None:
         self._run = run
         self._show = show
         self._background = background
         self._originals = originals
-        self._slot = Slot()
+        self._slot = slot or Slot()
         self._panel: Panel | None = None
         self._card = Card(run.endpoint)
         self._seen = 0
@@ -88,10 +94,10 @@ class LiveCard:
             if shows_progress():
                 clickable = self._background or hears_clicks_while_blocked()
                 self._panel = Panel(self._cancel, clickable=clickable)
-                self._slot.fill(_Shown({**bundle(self._now(), self._show), **self._panel.view}))
+                self._slot.fill(Shown({**bundle(self._now(), self._show), **self._panel.view}))
                 self._panel.free_button()
             elif self._background:
-                self._slot.fill(_Shown(bundle(self._now(), self._show)))
+                self._slot.fill(Shown(bundle(self._now(), self._show)))
         keeps_itself = self._background and in_notebook()
         if self._panel or keeps_itself:
             stop = self._run.listen(lambda _event: self._wake.set())
@@ -193,13 +199,3 @@ class LiveCard:
             cost=result.cost,
             tokens=result.tokens,
         )
-
-
-class _Shown:
-    """A bundle that shows itself."""
-
-    def __init__(self, content: dict[str, Any]) -> None:
-        self._content = content
-
-    def _repr_mimebundle_(self, **_choice: object) -> dict[str, Any]:
-        return self._content
