@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,9 +11,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import nbclient
+import nbformat
 import pytest
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+from tests.oldest_jupyter import VERSIONS, oldest_jupyter
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+every_notebook = pytest.mark.parametrize(
+    "path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name
+)
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +115,97 @@ def test_the_saved_notebook_needs_no_widgets_and_stays_small(demo: tuple[str, di
     assert max(map(len, previews)) * 3 // 4 <= 60_000
 
 
-@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
+@every_notebook
 def test_committed_notebooks_have_no_outputs(path: Path) -> None:
     """A notebook in the repository is a recipe: whoever runs it makes the pictures."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
 
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook["cells"])
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, with Jupyter's own files elsewhere."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
+    work = tmp_path / "work"
+    work.mkdir()
+    return work
+
+
+def call(*words: str, folder: Path) -> str:
+    """Run a program of Jupyter's, see that it ended well, and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def generating(notebook: Any) -> list[Any]:
+    """The cells that send a prompt."""
+    return [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        and re.match("%%?generate", cell.source)
+        and "--dry-run" not in cell.source
+    ]
+
+
+def shown(cell: Any) -> str:
+    """What a cell shows, as text."""
+    return "".join(output["data"]["text/plain"] for output in cell.outputs if "data" in output)
+
+
+@every_notebook
+def test_a_notebook_runs_on_the_oldest_jupyter(
+    path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each notebook runs with ipykernel 6.29 and IPython 8.20, and each prompt leaves a card that ended well."""
+    monkeypatch.setenv("PYTHONPATH", oldest_jupyter())
+    notebook = nbformat.read(path, as_version=4)
+    asking = nbformat.v4.new_code_cell(
+        "import IPython, ipykernel\nipykernel.__version__, IPython.__version__"
+    )
+    notebook.cells.insert(0, asking)
+    nbclient.NotebookClient(
+        notebook, timeout=100, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
+
+    assert shown(asking) == VERSIONS
+    assert all(shown(cell).startswith("✓") for cell in generating(notebook))
+
+
+@every_notebook
+def test_a_notebook_runs_under_papermill(path: Path, folder: Path) -> None:
+    """Each notebook runs under papermill with the installed kernel."""
+    call("papermill", str(path), "out.ipynb", "--no-progress-bar", folder=folder)
+    executed = nbformat.read(folder / "out.ipynb", as_version=4)
+
+    assert all(shown(cell).startswith("✓") for cell in generating(executed))
+
+
+@every_notebook
+def test_a_notebook_runs_as_a_script_in_a_terminal(path: Path, folder: Path) -> None:
+    """Each notebook, converted to a script, runs in IPython without a browser and prints its cards as text."""
+    call("nbconvert", "--to", "script", "--output-dir", str(folder), str(path), folder=folder)
+    printed = call("IPython", "--colors=nocolor", f"{path.stem}.py", folder=folder)
+
+    prompts = generating(nbformat.read(path, as_version=4))
+    assert len(re.findall("^✓  ", printed, re.MULTILINE)) >= len(prompts)
+    assert "<div" not in printed
+
+
+def test_the_magics_pass_their_tests_on_the_oldest_jupyter(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells in a real kernel, and TAB, do with ipykernel 6.29 and IPython 8.20 what they do with the newest."""
+    monkeypatch.setenv("PYTHONPATH", oldest_jupyter())
+    tests = [str(ROOT / "tests" / "magics" / name) for name in ("test_kernel.py", "test_completion.py")]
+    chosen = "background or interrupt or slip or front_end or shell_offers or first_line"
+    options = ("-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "-k", chosen)
+    printed = call("pytest", *options, *tests, folder=folder)
+
+    assert re.search(r"^7 passed", printed, re.MULTILINE)
