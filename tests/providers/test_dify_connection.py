@@ -125,7 +125,9 @@ def test_settings_that_are_none(config: str) -> None:
 def test_every_connection_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each connection is named with where its address and its key are from, and no key."""
     say(
-        {}, f"DIFY_API_KEY=app-SECRET\nDIFY_BASE_URL={B}\nOTHER=1", TABLE + '[dify."a.b"]\nkey_env = "MINE"\n'
+        {},
+        f"DIFY_API_KEY=app-SECRET\nDIFY_BASE_URL={B}\nOTHER=1",
+        TABLE + '[dify."a.b"]\nbase_url = "https://a.example"\nkey_env = "MINE"\n',
     )
     monkeypatch.setenv("MINE", "app-SECRET")
     monkeypatch.setenv("DIFY_BIG_DOG_API_KEY", "app SECRET")
