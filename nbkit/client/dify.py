@@ -121,7 +121,7 @@ class DifyConductor(Conductor):
             del self.app.tasks[next(iter(self.app.tasks))]
         if reader.task_id:
             self.app.tasks[reader.run_id] = reader.task_id
-        self.run._accept(reader.run_id, "")  # noqa: SLF001
+        self.run._accept(reader.run_id, self.app.service.stand_in)  # noqa: SLF001
         self.run._answerer = self.answer  # noqa: SLF001
         if self._unwanted.is_set():
             self._background(self._cancel_remotely())

@@ -13,8 +13,8 @@ from nbkit.config import cache_dir, data_dir
 from nbkit.credentials import WAYS_TO_GIVE_A_KEY, Key, find_fal_key, look_in_colab
 from nbkit.errors import ConfigError, CredentialsError, InputError
 from nbkit.history.files import FileStore
-from nbkit.providers.dify_connection import Connection, find_connection
-from nbkit.providers.embedded import embedded_server
+from nbkit.providers.dify_connection import Connection, connections, find_connection
+from nbkit.providers.embedded import LOCAL_APPS, embedded_app, embedded_server
 from nbkit.providers.fal import FalService
 from nbkit.providers.outputs import Collector
 from nbkit.providers.prices import Prices
@@ -149,7 +149,9 @@ class Session:
                 raise CredentialsError(f"{endpoint} needs the key of its app", hint="pass it as key=…")
             found = Connection(Place.of(self._base_url), self._key)
         elif self._provider == "auto":
-            found = await asyncio.to_thread(find_connection, endpoint.alias)
+            found = await self._connected(endpoint.alias)
+        elif self._provider == "local" and endpoint.alias in LOCAL_APPS:
+            found = await embedded_app(endpoint.alias)
         else:
             raise InputError(
                 f"{endpoint} is a Dify workflow, and this client speaks with {self._provider} only"
@@ -158,6 +160,19 @@ class Session:
         if name not in self._apps:
             self._apps[name] = DifyLine.to(found, self._user)
         return self._apps[name]
+
+    async def _connected(self, alias: str) -> Connection:
+        """The connection of a name; where there is none of any name, the app of the embedded server."""
+        try:
+            return await asyncio.to_thread(find_connection, alias)
+        except CredentialsError as error:
+            named = await asyncio.to_thread(connections)
+            if alias not in LOCAL_APPS or named:
+                raise
+            try:
+                return await embedded_app(alias)
+            except CredentialsError:  # the embedded server is not installed
+                raise error from None
 
     async def _address(self, endpoint: Endpoint | None) -> tuple[Hosts, Key | None, str]:
         if endpoint and endpoint.provider == "dify":

@@ -16,6 +16,7 @@ from nbkit.transport.http import Answer, Transport
 from nbkit.wire.dify.outcome import Outcome, read_outcome
 from nbkit.wire.dify.refusals import Refusal, read_refusal
 from nbkit.wire.dify.versions import loses_dropped_runs
+from nbkit.wire.fal.queue import STAND_IN_HEADER
 from nbkit.wire.sse import Decoder
 
 if TYPE_CHECKING:
@@ -60,12 +61,14 @@ class DifyService:
         user: Who asks.
         transport: Its connections.
         version: What the server calls its version, an empty string until it has answered.
+        stand_in: The local models that answer at nbkit's own server, an empty string for a genuine one.
     """
 
     def __init__(self, connection: Connection, user: str, patience: Patience | None = None) -> None:
         self.place = connection.place
         self.user = user
         self.version = ""
+        self.stand_in = ""
         self._key = connection.key
         self._patience = patience or PATIENCE
         self.transport = Transport(self.authorization)
@@ -224,6 +227,7 @@ class DifyService:
         """Note what an answer tells of the server itself."""
         told = headers.get("x-version", "")
         self.version = told if _VERSION.fullmatch(told) else self.version
+        self.stand_in = headers.get(STAND_IN_HEADER, self.stand_in)
 
     def _outcome(self, endpoint: Endpoint, status: int, content: bytes, workflow_id: str) -> Outcome:
         since = _VERSIONS_SINCE if workflow_id else ""

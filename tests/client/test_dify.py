@@ -626,8 +626,8 @@ def test_which_connection(monkeypatch: pytest.MonkeyPatch, scripted: ScriptedSer
     """Each app has its key; one without an address of its own is at the default server; nothing is guessed."""
     scripted.on("POST", RUN, stream(STARTED, finished(), headers=SSE))
     with nbkit.Client() as client:
-        with pytest.raises(CredentialsError, match="DIFY_BASE_URL is not set"):
-            client.run(APP, {})
+        with pytest.raises(CredentialsError, match="DIFY_MY_CAT_BASE_URL is not set"):
+            client.run("dify/my-cat", {})
         monkeypatch.setenv("DIFY_BASE_URL", scripted.origin)
         with pytest.raises(CredentialsError, match="DIFY_MY_CAT_API_KEY is not set"):
             client.run("dify/my-cat", {})

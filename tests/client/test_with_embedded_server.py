@@ -170,3 +170,28 @@ def test_the_server_dies_and_comes_back(client: nbkit.Client) -> None:
     assert embedded._running[1].base_url != first.base_url
     for run in runs:
         assert run.is_done or run.result(30)
+
+
+@pytest.mark.parametrize("alias", ["default", "text-to-image"])
+def test_a_dify_workflow_without_any_connection_is_answered_here_and_says_so(alias: str) -> None:
+    """The result tells which local model stood in, and its card shows it."""
+    with nbkit.Client() as client:
+        result = client.subscribe(f"dify/{alias}", {"prompt": "a cat", "width": 64, "height": 64, "seed": 3})
+    assert (result.data["seed"], result.stand_in) == (3, "local/collage")
+    assert result.images[0].pil().size == (64, 64)
+    assert "stand-in: local/collage answered" in result._repr_mimebundle_()[0]["text/html"]
+
+
+def test_a_dify_connection_that_is_half_there_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has begun to connect is told what is missing, and gets no stand-in."""
+    monkeypatch.setenv("DIFY_API_KEY", "app-SECRETSECRETSECRETSECRET")
+    with nbkit.Client() as client, pytest.raises(NbkitError, match="DIFY_BASE_URL is not set"):
+        client.subscribe("dify/default", {"prompt": "a cat"})
+
+
+def test_another_dify_app_is_not_answered_here(client: nbkit.Client) -> None:
+    """The embedded server has no app of that name."""
+    with nbkit.Client() as anywhere, pytest.raises(NbkitError, match="not connected"):
+        anywhere.subscribe("dify/my-cat", {"prompt": "a cat"})
+    with pytest.raises(NbkitError, match="local only"):
+        client.subscribe("dify/my-cat", {"prompt": "a cat"})
