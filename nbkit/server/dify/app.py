@@ -131,7 +131,7 @@ async def _http(request: Request, error: Exception) -> Response:
     answer = reply(request, refusal(405, "method_not_allowed", _NO_METHOD), 405)
     del answer.headers["access-control-allow-origin"]
     if state_of(request).era.allow_on_405:
-        answer.headers["allow"] = allowed
+        answer.headers["allow"] = ", ".join(sorted(allowed.split(", ")))
     return answer
 
 
