@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from nbkit.display.escape import clean
 from nbkit.errors import MediaError
 from nbkit.model.address import is_loopback
 
@@ -155,6 +156,13 @@ class Media:
         from nbkit.display.figure import thumbnail
 
         return thumbnail(self.figure())
+
+    def __repr__(self) -> str:
+        pixels = f"{self.width} × {self.height}" if self.width and self.height else ""
+        size = "" if self.size is None else f"{self.size} bytes"
+        where = self.problem or (str(self.path) if self.path else "not on this machine")
+        facts = (self.content_type, pixels, size, where)
+        return clean(f"<Media {self.name}: {', '.join(filter(None, facts))}>")
 
     def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
         from nbkit.display.figure import bundle

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbkit import __version__
+from nbkit.display.escape import clean
 from nbkit.model.endpoint import Endpoint
 from nbkit.model.recipe import Recipe
 
@@ -134,6 +135,13 @@ class Result:
             "files": files,
         }
         return {"text/html": {"nbkit": about}}
+
+    def __repr__(self) -> str:
+        count = len(self.media)
+        files = f"{count} file{'s' if count != 1 else ''}" if count else ""
+        facts = (files, "" if self.seed is None else f"seed {self.seed}", f"{self.seconds:.1f} s")
+        stand_in = f" (stand-in: {self.stand_in})" if self.stand_in else ""
+        return clean(f"<Result of {self.endpoint}{stand_in}: {', '.join(filter(None, facts))}>")
 
     def _repr_mimebundle_(self, **_choice: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from nbkit.display.card import Card, bundle

@@ -28,25 +28,27 @@ class Table:
         """The rows as dicts, for a data frame: `pandas.DataFrame(table.to_records())`."""
         return [record for result in self.results for record in _records(result)]
 
+    def __repr__(self) -> str:
+        from nbkit.display import table
+
+        heads = [name for name in _COLUMNS if name != "picture"]
+        return table.text([[_word(record, name) for name in heads] for record in self.to_records()], heads)
+
     def _repr_mimebundle_(self, **_choice: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from nbkit.display import table
         from nbkit.display.card import framed
         from nbkit.display.markup import element
 
-        rows, lines = [], []
+        rows = []
         for result in self.results:
             pictures = result.images or (None,)
             for record, picture in zip(_records(result), pictures, strict=True):
-                words: dict[str, Any] = {
-                    name: "" if value is None else value for name, value in record.items()
-                }
-                lines.append([words[name] for name in _COLUMNS if name != "picture"])
+                words: dict[str, Any] = {name: _word(record, name) for name in record}
                 words["picture"] = picture.thumbnail() if picture else ""
                 for name in _UNBROKEN:
                     words[name] = element("span", words[name], style="white-space:nowrap")
                 rows.append([words[name] for name in _COLUMNS])
-        heads = [name for name in _COLUMNS if name != "picture"]
-        shown = {"text/plain": table.text(lines, heads), "text/html": str(framed(table.html(rows, _COLUMNS)))}
+        shown = {"text/plain": repr(self), "text/html": str(framed(table.html(rows, _COLUMNS)))}
         return shown, {
             "text/html": {"nbkit": [result.facts()["text/html"]["nbkit"] for result in self.results]}
         }
@@ -72,6 +74,10 @@ def table(*results: Result | Iterable[Result]) -> Table:
                 raise InputError(f"{type(result).__name__} is not a result", field="results")
             flat.append(result)
     return Table(flat)
+
+
+def _word(record: dict[str, Any], name: str) -> Any:
+    return "" if record[name] is None else record[name]
 
 
 def _records(result: Result) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import pytest
 
 from nbkit.model.media import Media
 from nbkit.model.result import Result
+from nbkit.model.table import table
 
 IMAGE = Media("https://a/x.png", content_type="image/png")
 TEXT = Media("https://a/x.txt", content_type="text/plain")
@@ -37,3 +38,24 @@ def test_the_pictures_are_the_pictures() -> None:
     assert result.image is IMAGE
     with pytest.raises(IndexError):
         _ = Result({}, media=(TEXT,)).image
+
+
+def test_it_reads_well_in_a_terminal() -> None:
+    """A list of results, or of their files, is a few words each: no output JSON, and nothing that steers a terminal."""
+    picture = Media(
+        "https://x/a.png", "image/png", "a\x1b[2J.png", size=9, width=4, height=2, problem="it \x9bis gone"
+    )
+    result = Result({"seed": 7, "text": "long " * 1000}, "acme/x", media=(picture,), seconds=1.25)
+
+    assert repr(result) == "<Result of acme/x: 1 file, seed 7, 1.2 s>"
+    assert repr(Result({}, "acme/x", stand_in="local/y")) == "<Result of acme/x (stand-in: local/y): 0.0 s>"
+    assert repr(picture) == "<Media a_2J.png: image/png, 4 × 2, 9 bytes, it is gone>"
+    assert repr(Media("https://x/a.png")) == "<Media a.png: not on this machine>"
+
+
+def test_a_table_prints_as_a_table() -> None:
+    """In a script `print(nbkit.table(…))` shows the rows."""
+    lines = str(table(Result({"seed": 7}, "acme/x", input={"prompt": "a cat"}, seconds=1.0))).splitlines()
+
+    assert lines[0].split() == ["endpoint", "prompt", "size", "seed", "seconds", "file"]
+    assert lines[1].split() == ["acme/x", "a", "cat", "7", "1.0"]
