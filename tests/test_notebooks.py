@@ -19,6 +19,7 @@ from tests.oldest_jupyter import VERSIONS, oldest_jupyter
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
+_ON_OLDEST = ("test_kernel.py", "test_completion.py", "test_terminal.py")
 every_notebook = pytest.mark.parametrize(
     "path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name
 )
@@ -203,9 +204,9 @@ def test_the_magics_pass_their_tests_on_the_oldest_jupyter(
 ) -> None:
     """Cells in a real kernel, and TAB, do with ipykernel 6.29 and IPython 8.20 what they do with the newest."""
     monkeypatch.setenv("PYTHONPATH", oldest_jupyter())
-    tests = [str(ROOT / "tests" / "magics" / name) for name in ("test_kernel.py", "test_completion.py")]
-    chosen = "background or interrupt or slip or front_end or shell_offers or first_line"
+    tests = [str(ROOT / "tests" / "magics" / name) for name in _ON_OLDEST]
+    chosen = "background or interrupt or slip or front_end or shell_offers or first_line or typed_with_tab"
     options = ("-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "-k", chosen)
     printed = call("pytest", *options, *tests, folder=folder)
 
-    assert re.search(r"^7 passed", printed, re.MULTILINE)
+    assert re.search(r"^8 passed", printed, re.MULTILINE)
