@@ -124,6 +124,14 @@ def test_committed_notebooks_have_no_outputs(path: Path) -> None:
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook["cells"])
 
 
+@every_notebook
+def test_committed_notebooks_say_how_they_become_scripts(path: Path) -> None:
+    """`jupyter nbconvert --to script` makes Python of a notebook whose metadata says so, and loose text of others."""
+    language = json.loads(path.read_text(encoding="utf-8"))["metadata"]["language_info"]
+
+    assert (language.get("file_extension"), language.get("nbconvert_exporter")) == (".py", "python")
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in, with Jupyter's own files elsewhere."""
