@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.display.escape import clean, without_harm
 from nbkit.errors import InputError
+from nbkit.magics.grammar import Request
+from nbkit.magics.settings import Nbkit, read
 from nbkit.magics.values import typed
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("endpoint", help="what to call, for example local/collage")
+    parser.add_argument("endpoint", help="what to call, for example local/collage, or an alias")
     parser.add_argument("input", nargs="*", metavar="KEY=VALUE", help="its input")
     parser.add_argument("--seed", type=int, metavar="S", help="the input `seed`")
     parser.add_argument("--out", type=Path, metavar="DIR", help="save the files into this folder")
@@ -61,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         given = read_input(arguments.input, arguments.seed)
         if arguments.out:
             _make(arguments.out)  # a folder that cannot be is told before anything is paid
-        result = _call(arguments.endpoint, given, arguments.base_url, stream=arguments.stream)
+        request = _request(arguments.endpoint, given, stream=arguments.stream)
+        result = _call(request, arguments.base_url)
     except InputError as error:
         print(f"nbkit run: {clean(error)}", file=sys.stderr)
         return 2
@@ -115,12 +118,24 @@ def _make(folder: Path) -> None:
         raise InputError(f"--out {folder} cannot be a folder: {error.strerror}", field="--out") from None
 
 
-def _call(endpoint: str, given: dict[str, Any], base_url: str | None, *, stream: bool) -> Result:
+def _request(endpoint: str, given: dict[str, Any], *, stream: bool) -> Request:
+    """What to call and to send, with the aliases and defaults of the settings."""
+    settings = read(Nbkit(), {})
+    for problem in settings.problems:
+        print(f"nbkit run: {clean(problem)}", file=sys.stderr)
+    request = Request(stream=stream)
+    request.call(endpoint, settings.requests)
+    request.input = {**settings.input_of(request.endpoint), **request.defaults, **given}
+    return request
+
+
+def _call(request: Request, base_url: str | None) -> Result:
     from nbkit.client.client import Client
 
     with Client(base_url=base_url) as client:
-        run = client.stream(endpoint, given) if stream else client.submit(endpoint, given, wait=False)
-        return run.result()
+        if request.stream:
+            return client.stream(request.endpoint, request.input).result()
+        return client.submit(request.endpoint, request.input, wait=False).result()
 
 
 def _files(media: Iterable[Media], folder: Path | None) -> tuple[list[Path | None], list[str]]:

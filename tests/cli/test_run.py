@@ -83,6 +83,21 @@ def test_values_are_typed_and_sent_once(scripted: ScriptedServer, capsys: pytest
     assert "\x1b" not in printed
 
 
+def test_aliases_and_defaults_are_used(
+    scripted: ScriptedServer, capsys: pytest.CaptureFixture[str], in_folder: Path
+) -> None:
+    """The project's short names and defaults count in a terminal, too, after what is typed; slips in them are told."""
+    (in_folder / "pyproject.toml").write_text(
+        "[tool.nbkit]\nshwo = 'all'\n[tool.nbkit.alias]\nhero = 'acme/imgen -n 4 -p style=ink'\n"
+        "[tool.nbkit.defaults.'acme/imgen']\nstyle = 'oil'\nsteps = 8\n"
+    )
+    scripted.queue()
+
+    assert main(["run", "hero", "num_images=2", "--base-url", scripted.origin]) == 0
+    assert scripted.requests("POST")[0].json == {"steps": 8, "num_images": 2, "style": "ink"}
+    assert "did you mean show?" in capsys.readouterr().err
+
+
 def test_json_tells_the_whole_result(scripted: ScriptedServer, capsys: pytest.CaptureFixture[str]) -> None:
     """With `--json` one object holds the output and the request's id."""
     scripted.queue(output={"seed": 5})
