@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 500_000_000
 _MOST_STILL = 40
 _SUFFIX_LENGTH = 8
+_STATES = ("running", "succeeded", "failed", "cancelled", "unknown")
 
 
 class Form(Attached):
@@ -188,6 +189,8 @@ class Form(Attached):
 
     @traitlets.observe("answers_given")
     def _reconsider(self, _change: Any) -> None:
+        if self.status not in _STATES:  # what was wrong with earlier answers
+            self.status = ""
         self._review()
 
     def _review(self) -> dict[str, str]:
@@ -215,6 +218,7 @@ class Form(Attached):
             self.submit()
         except NbkitError as error:
             self.status = clean(error)
+        self.send({"kind": "asked"})
 
     def _cancel(self, _message: Mapping[str, Any], _buffers: Sequence[Any]) -> None:
         if self.run:

@@ -55,7 +55,8 @@ def test_other_sizes_are_brought_together_and_told(tmp_path: Path) -> None:
     wide = painted(tmp_path / "c.png", (160, 40), "red")
 
     assert difference(one, small).note == "40 × 30 was brought to 80 × 60 for 80 × 60"
-    found = difference(one, wide)
+    marked = painted(tmp_path / "d.png", (80, 60), "red", (0, 0, 79, 9))  # where the wide one is not
+    found = difference(marked, wide)
     assert (found.width, found.height, found.greatest) == (80, 20, 0)
     assert found.note.endswith("compared where both are")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -84,4 +85,4 @@ def test_hostile_words_stay_words(attack: str, make_result: MakeResult) -> None:
     text, page = shown.still()
 
     assert inspect(page).wrong == []
-    assert not set(text + str(shown.pictures)) & set("\x1b\x07\x00\u202e\ud800")
+    assert not set(text + json.dumps(shown.pictures, ensure_ascii=False)) & set("\x1b\x07\x00\u202e\ud800")

@@ -97,14 +97,22 @@ def test_what_is_wrong_is_told_at_its_field(made: Form) -> None:
     certain = made.problems["certain"]
     assert certain[ids(made)["prompt"]] == '"prompt" is missing: local/collage needs it'
     assert "more than 8" in certain[ids(made)["num_images"]]
+    assert "is missing" in made.status
     assert sent_by(made) == []
+    enter(made, prompt="a cat", num_images="2")
+    assert made.problems == {"certain": {}, "doubtful": {}}
+    assert made.status == ""
 
 
 def test_running_sends_what_was_entered_once(made: Form, make_result: MakeResult) -> None:
     """A second click while a run goes on sends nothing; the result is kept, and the form says how it ended."""
+    answers = []
+    made.send = lambda content, _buffers=None: answers.append(content)
     enter(made, prompt="a cat", seed="7")
     click(made, "run")
     click(made, "run")
+
+    assert answers == [{"kind": "asked"}] * 2  # until then the browser takes no other click
 
     assert sent_by(made) == [("local/collage", {"prompt": "a cat", "seed": 7})]
     assert "not over" in made.status

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +142,7 @@ def test_hostile_words_stay_words(attack: str, make_result: MakeResult) -> None:
     text, page = shown.still()
 
     assert inspect(page).wrong == []
-    assert not set(text + str(shown.items)) & set("\x1b\x07\x00\u202e\ud800")
+    assert not set(text + json.dumps(shown.items, ensure_ascii=False)) & set("\x1b\x07\x00\u202e\ud800")
 
 
 def test_a_gallery_may_be_empty() -> None:

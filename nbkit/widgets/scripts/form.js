@@ -67,14 +67,20 @@ function mountForm(model, root, lifetime, memory) {
   }
 
   function send() {
+    if (run.disabled) return;
     memory.tried = true;
+    memory.asked = true; // twice clicked is once sent, however long the kernel takes to hear of it
     save();
     paint();
-    if (run.disabled) return;
-    run.disabled = true; // twice clicked is once sent
-    setTimeout(paint, 2000);
-    status.textContent = "";
     model.send({ kind: "run" });
+  }
+
+  // To the first field that is wrong, also where it is folded away.
+  function lead() {
+    const wrong = root.querySelector("[aria-invalid=true]");
+    const fold = wrong?.closest("details");
+    if (fold) fold.open = true;
+    wrong?.focus();
   }
 
   async function copyCell() {
@@ -105,7 +111,7 @@ function mountForm(model, root, lifetime, memory) {
     const known = new Set(form.errors.keys());
     other.textContent = Object.entries(certain).filter(([id]) => !known.has(id)).map(([, words]) => words).join("\n");
     const isRunning = model.get("status") === "running";
-    run.disabled = isRunning;
+    run.disabled = isRunning || Boolean(memory.asked);
     stop.hidden = !isRunning;
     const state = model.get("status");
     status.textContent = memory.tried && first ? "not sent: look at what is marked" : (WORDS[state] ?? state);
@@ -114,6 +120,12 @@ function mountForm(model, root, lifetime, memory) {
     cell.rows = Math.min(12, cell.value.split("\n").length + 1);
   }
 
+  listen(model, "msg:custom", (content) => {
+    if (content.kind !== "asked") return;
+    memory.asked = false;
+    paint();
+    lead();
+  }, signal);
   listen(model, "change:answers_given", () => {
     const given = model.get("answers_given");
     if (JSON.stringify(given) === JSON.stringify(memory.answers)) return;
