@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbkit import webhooks
+    from nbkit import history, webhooks
     from nbkit.client.async_client import AsyncClient
     from nbkit.client.client import Client
     from nbkit.client.run import Run, Stream
@@ -37,6 +37,7 @@ __all__ = [
     "data_uri",
     "form",
     "gallery",
+    "history",
     "load_ipython_extension",
     "read_recipe",
     "table",
@@ -58,6 +59,7 @@ _HOMES = {
     "data_uri": "nbkit.providers.files",
     "form": "nbkit.magics.form",
     "gallery": "nbkit.widgets.gallery",
+    "history": "nbkit.history",
     "read_recipe": "nbkit.model.saving",
     "table": "nbkit.model.table",
     "watch": "nbkit.widgets.watch",

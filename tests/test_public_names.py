@@ -21,6 +21,7 @@ NAMES = [
     "data_uri",
     "form",
     "gallery",
+    "history",
     "load_ipython_extension",
     "read_recipe",
     "table",

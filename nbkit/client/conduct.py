@@ -18,14 +18,16 @@ from nbkit.errors import (
     ServiceError,
     StreamBroken,
 )
+from nbkit.history.recorder import Recorder
+from nbkit.model.address import origin
 from nbkit.model.event import Event, Failed, Log, Output, StepFinished
 from nbkit.model.media import find_media
 from nbkit.model.result import Result
-from nbkit.providers.reply import Reply, end_event
+from nbkit.providers.reply import Reply, end_event, status_after
 from nbkit.wire.fal.queue import StatusReader, Ticket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from nbkit.client.run import Run
     from nbkit.client.session import Line, Session
@@ -50,6 +52,8 @@ class Conductor:
         self.run = run
         self.endpoint = endpoint
         self._session = session
+        self._record = Recorder(endpoint)
+        run.listen(self._record.event)
         self._task: asyncio.Task[Any] | None = None
         self._ticket: Ticket | EventReader | None = None
         self._is_sending = False
@@ -91,7 +95,8 @@ class Conductor:
     def _never_began(self, _task: asyncio.Task[Any]) -> None:
         """A task that is cancelled before its first step runs none of its code."""
         if not self.run.is_done:
-            self._end(RunCancelled(f"{self.run.endpoint} was cancelled", endpoint=self.run.endpoint))
+            error = RunCancelled(f"{self.run.endpoint} was cancelled", endpoint=self.run.endpoint)
+            self.run._settle(None, self._end(error))  # noqa: SLF001
 
     async def _conduct(self, way: Way) -> None:
         run = self.run
@@ -100,9 +105,9 @@ class Conductor:
             reply = await way(self)
             media = await self._files_of(reply)
         except asyncio.CancelledError:
-            self._end(self._cancelled())
+            await self._close(None, self._end(self._cancelled()))
         except Exception as error:  # noqa: BLE001 - whatever went wrong, whoever waits must hear of it
-            self._end(error)
+            await self._close(None, self._end(error))
         else:
             run._accept(reply.request_id, reply.stand_in)  # noqa: SLF001
             result = Result(
@@ -119,7 +124,26 @@ class Conductor:
             )
             if not isinstance(run.events[-1] if run.events else None, Output):
                 run._publish(Output(reply.data, final=True, raw=reply.data, media=media))  # noqa: SLF001
-            run._settle(result)  # noqa: SLF001
+            await self._close(result, None)
+
+    async def _close(self, result: Result | None, error: Exception | None) -> None:
+        """Have its end written down, then tell it to whoever waits."""
+        state = status_after(error, is_there=bool(self.run.id)) if error else "succeeded"
+        try:
+            self._warn(await self._record.ended(state, result, error))
+        finally:
+            self.run._settle(result, error)  # noqa: SLF001
+
+    async def _begin(self, sent: Mapping[str, Any], way: str, draft: Draft) -> None:
+        """Have it written down before it is sent, because from then on it may be billed."""
+        self._warn(await self._record.begin(sent, way, self._origin(), draft.files))
+
+    def _warn(self, doubts: Iterable[str]) -> None:
+        for doubt in doubts:
+            self.run._publish(Log(doubt, level="WARNING"))  # noqa: SLF001
+
+    def _origin(self) -> str:
+        return origin(self.line.service.hosts.queue)
 
     async def _connect(self) -> None:
         self.line = await self._session.line(self.endpoint)
@@ -154,7 +178,8 @@ class Conductor:
         unconfirmed = "; the service did not confirm it" if self._is_mute else ""
         return RunCancelled(f"{self.run.endpoint} was cancelled{unconfirmed}", **about)
 
-    def _end(self, error: Exception) -> None:
+    def _end(self, error: Exception) -> Exception:
+        """Tell the last event of a run that ended badly, and give the error that says it best."""
         # A service may forget a request that it cancelled.
         is_gone = isinstance(error, ServiceError) and error.status == HTTPStatus.NOT_FOUND
         if self._unwanted.is_set() and self._ticket and is_gone:
@@ -169,11 +194,11 @@ class Conductor:
         last = self.run.events[-1] if self.run.events else None
         if not isinstance(last, Failed):
             self.run._publish(end_event(error))  # noqa: SLF001
-        self.run._settle(None, error)  # noqa: SLF001
+        return error
 
     async def queued(self, draft: Draft, options: Mapping[str, Any]) -> Reply:
         """By the queue: submit, follow, fetch."""
-        sent = await self._prepare(draft)
+        sent = await self._prepare(draft, "queue")
         self._is_sending = True
         try:
             ticket = await self.line.service.submit(self.endpoint, sent, unwanted=self._unwanted, **options)
@@ -185,6 +210,13 @@ class Conductor:
         """By a request that is in the queue already."""
         self._ticket = ticket
         self.run._accept(ticket.request_id, ticket.stand_in)  # noqa: SLF001
+        self._record.accepted(
+            ticket.request_id,
+            status_url=ticket.status_url,
+            response_url=ticket.response_url,
+            cancel_url=ticket.cancel_url,
+            stand_in=ticket.stand_in,
+        )
         if self._unwanted.is_set():
             self._background(self._cancel_remotely())
         reader = StatusReader()
@@ -194,21 +226,24 @@ class Conductor:
 
     async def attached(self, request_id: str) -> Reply:
         """By a request that was submitted before, maybe by another process."""
+        self._record.attach(request_id, self._origin())
         return await self.followed(Ticket.of(self.line.service.hosts, self.endpoint, request_id))
 
     async def direct(self, draft: Draft, headers: Mapping[str, str]) -> Reply:
         """By a direct call."""
-        return await self.line.service.run(self.endpoint, await self._prepare(draft), headers)
+        return await self.line.service.run(self.endpoint, await self._prepare(draft, "direct"), headers)
 
     async def streamed(self, draft: Draft, headers: Mapping[str, str]) -> Reply:
         """By a stream; what each event brings is fetched before it is told."""
-        sent = await self._prepare(draft)
+        sent = await self._prepare(draft, "stream")
         about: dict[str, str] = {}
         last: Event | None = None
         async for event in self.line.service.stream(
             self.endpoint, sent, headers=headers, silence=_STREAM_SILENCE, about=about
         ):
-            self.run._accept(about["request_id"], about["stand_in"])  # noqa: SLF001
+            if not last:
+                self.run._accept(about["request_id"], about["stand_in"])  # noqa: SLF001
+                self._record.accepted(about["request_id"], stand_in=about["stand_in"])
             last = await self._with_files(event)
             self.run._publish(last)  # noqa: SLF001
             if isinstance(last, Failed):
@@ -217,16 +252,16 @@ class Conductor:
             raise StreamBroken(f"the stream of {self.run.endpoint} ended without giving anything")
         return Reply(last.data, about["request_id"], stand_in=about["stand_in"])
 
-    async def _prepare(self, draft: Draft) -> dict[str, Any]:
+    async def _prepare(self, draft: Draft, way: str) -> dict[str, Any]:
         if self._session.validates:
             line = self.line
-            for doubt in await check_input(
-                line.schemas, self.endpoint, draft.data, is_embedded=line.is_embedded
-            ):
-                self.run._publish(Log(doubt, level="WARNING"))  # noqa: SLF001
+            self._warn(
+                await check_input(line.schemas, self.endpoint, draft.data, is_embedded=line.is_embedded)
+            )
         serves = self.line.service.hosts.serves
         sent = await draft.sent(self.line.uploader, serves, self.run._note_upload)  # noqa: SLF001
         self.run._input = sent  # noqa: SLF001
+        await self._begin(sent, way, draft)
         return sent
 
     async def _with_files(self, event: Event) -> Event:

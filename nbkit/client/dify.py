@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nbkit.client.checked import check_input
 from nbkit.client.conduct import Conductor
 from nbkit.errors import InputError, RunCancelled, RunFailed
-from nbkit.model.event import Event, Failed, Log, StepFinished
+from nbkit.model.event import Event, Failed, StepFinished
 from nbkit.providers.reply import Reply
 from nbkit.wire.dify.events import EventReader
 from nbkit.wire.fal.queue import submit_headers
@@ -62,8 +62,12 @@ class DifyConductor(Conductor):
 
     async def attached(self, request_id: str) -> Reply:
         """By a run that was begun before."""
+        self._record.attach(request_id, self._origin())
         reader = EventReader(request_id, self.app.tasks.get(request_id, ""))
         return await self._tell(self.app.service.rejoin(self.endpoint, reader), reader)
+
+    def _origin(self) -> str:
+        return self.app.service.place.origin
 
     async def _connect(self) -> None:
         self.app = await self._session.dify(self.endpoint)
@@ -75,7 +79,7 @@ class DifyConductor(Conductor):
         mode: str = _MODES[0],
         first_within: float | None = None,
     ) -> Reply:
-        inputs = await self._prepare(draft)
+        inputs = await self._prepare(draft, "stream")
         service, reader = self.app.service, EventReader()
         own = {name: value for name, value in headers.items() if not name.startswith("x-fal-")}
         version = self._workflow_id
@@ -123,6 +127,7 @@ class DifyConductor(Conductor):
             self.app.tasks[reader.run_id] = reader.task_id
         self.run._accept(reader.run_id, self.app.service.stand_in)  # noqa: SLF001
         self.run._answerer = self.answer  # noqa: SLF001
+        self._record.accepted(reader.run_id, task_id=reader.task_id)
         if self._unwanted.is_set():
             self._background(self._cancel_remotely())
 
@@ -150,21 +155,21 @@ class DifyConductor(Conductor):
             hint=", ".join(f"{word} {value}" for word, value in ids if value),
         )
 
-    async def _prepare(self, draft: Draft) -> dict[str, Any]:
+    async def _prepare(self, draft: Draft, way: str) -> dict[str, Any]:
         if self._session.validates:
             try:
                 doubts = await self._checked(draft.data)
             except InputError as error:
                 doubts = [self._doubted(error)]
-            for doubt in doubts:
-                self.run._publish(Log(doubt, level="WARNING"))  # noqa: SLF001
+            self._warn(doubts)
         form = await self.app.forms.form()
         sent = await draft.sent(self.app.uploader, lambda _url: False, self.run._note_upload)  # noqa: SLF001
         try:
             sent = form.shaped(sent)
         except InputError as error:
-            self.run._publish(Log(self._doubted(error), level="WARNING"))  # noqa: SLF001
+            self._warn([self._doubted(error)])
         self.run._input = sent  # noqa: SLF001
+        await self._begin(sent, way, draft)
         return sent
 
     def _doubted(self, error: InputError) -> str:

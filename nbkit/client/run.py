@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nbkit.client.answering import Answering
 from nbkit.client.progress_line import wait_with_line
-from nbkit.errors import ConnectionFailed, RequestLost, RunCancelled, RunTimeout, RunUnknown
+from nbkit.errors import RunTimeout, RunUnknown
 from nbkit.model.event import Event, Log, Queued, Started
+from nbkit.providers.reply import status_after
 from nbkit.transport.loop import TICK, network_loop, on_network_thread
 
 if TYPE_CHECKING:
@@ -331,7 +332,7 @@ class Run(Answering):
     def _settle(self, result: Result | None, error: BaseException | None = None) -> None:
         with self._changed:
             self._result, self._error = result, error
-            self._status = "succeeded" if error is None else _status_of(error, is_there=bool(self._id))
+            self._status = "succeeded" if error is None else status_after(error, is_there=bool(self._id))
             self._ended = time.monotonic()
             self._over = True
             self._changed.notify_all()
@@ -360,9 +361,3 @@ class Stream(Run):
             NbkitError: As `result` does.
         """
         return self.result(timeout).data
-
-
-def _status_of(error: BaseException, *, is_there: bool) -> str:
-    if isinstance(error, (RunUnknown, RequestLost)) or (is_there and isinstance(error, ConnectionFailed)):
-        return "unknown"
-    return "cancelled" if isinstance(error, (RunCancelled, RunTimeout)) else "failed"

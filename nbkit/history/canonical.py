@@ -23,9 +23,9 @@ def fingerprint(given: Any, known: Mapping[str, str] | None = None) -> str:
 
     Args:
         given: The input, as JSON values.
-        known: Addresses, or other texts that stand for files, and the SHA-256 of these.
+        known: Where files stand in it, as `images.0`, and their SHA-256.
     """
-    text = json.dumps(_plain(given, known or {}, 0), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_plain(given, known or {}, "", 0), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
@@ -41,21 +41,24 @@ def data_uri_hash(uri: str) -> tuple[str, int]:
     return hashlib.sha256(content).hexdigest(), len(content)
 
 
-def _plain(value: Any, known: Mapping[str, str], depth: int) -> Any:
+def _plain(value: Any, known: Mapping[str, str], place: str, depth: int) -> Any:  # noqa: PLR0911 - one for each kind
     if depth > _DEEPEST:
         return repr(value)
+    if place in known:
+        return f"sha256:{known[place]}"
     if isinstance(value, dict):
-        return {str(name): _plain(inner, known, depth + 1) for name, inner in value.items()}
+        return {
+            str(name): _plain(inner, known, _below(place, name), depth + 1) for name, inner in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        return [_plain(inner, known, depth + 1) for inner in value]
+        return [_plain(inner, known, _below(place, at), depth + 1) for at, inner in enumerate(value)]
     if isinstance(value, str):
-        return _text(value, known)
+        is_inline = value.startswith("data:") and "," in value
+        return f"sha256:{data_uri_hash(value)[0]}" if is_inline else value
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if value is None or isinstance(value, (int, float)) else repr(value)
 
 
-def _text(value: str, known: Mapping[str, str]) -> str:
-    if value in known:
-        return f"sha256:{known[value]}"
-    return f"sha256:{data_uri_hash(value)[0]}" if value.startswith("data:") and "," in value else value
+def _below(place: str, name: Any) -> str:
+    return f"{place}.{name}" if place else str(name)

@@ -24,10 +24,6 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _PRIMARY = 0xFF  # SQLite's extended codes hold the plain one in their last byte
 
 
-class NewerHistory(ConfigError):
-    """The file was written by a newer nbkit: it can be read, and is not written."""
-
-
 def history_path() -> Path:
     """Where the history is."""
     return data_dir() / FILE
@@ -42,7 +38,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open the file to write, made where there is none, with the tables of today.
 
     Raises:
-        NewerHistory: A newer nbkit wrote it.
+        ConfigError: A newer nbkit wrote it.
         sqlite3.Error: It cannot be opened or written, or is damaged.
         OSError: Its folder cannot be made.
     """
@@ -55,6 +51,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute(f"PRAGMA journal_size_limit={_WAL_BYTES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_BYTES // 4096}")
         _migrate(connection, path)
     except BaseException:
         connection.close()
@@ -166,7 +163,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     taken = _version(connection)
     if taken > len(STEPS):
         connection.execute("ROLLBACK")
-        raise NewerHistory(
+        raise ConfigError(
             f"the history {path} was written by a newer nbkit, so this one only reads it",
             hint="update nbkit, or set NBKIT_HOME to another folder",
         )

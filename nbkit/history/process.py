@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 
 def this_process() -> tuple[int, str]:
     """Its id, and what tells it from an earlier process of the same id."""
-    return os.getpid(), _marker(os.getpid())
+    return os.getpid(), _own_marker(os.getpid())
 
 
 def is_alive(pid: int, marker: str) -> bool:
@@ -25,6 +26,11 @@ def is_alive(pid: int, marker: str) -> bool:
     except (OSError, OverflowError):
         return False
     return marker == _marker(pid)
+
+
+@cache
+def _own_marker(pid: int) -> str:
+    return _marker(pid)
 
 
 def _marker(pid: int) -> str:

@@ -11,14 +11,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from nbkit import __version__
-from nbkit.display.cell import current_cell
+from nbkit.display.cell import Cell, current_cell
 from nbkit.history.database import history_path
 from nbkit.history.process import this_process
 from nbkit.history.writer import Change, Entry, writer
 from nbkit.model.event import Log, Output, Started, StepFinished, Text, Unrecognised
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nbkit.model.endpoint import Endpoint
     from nbkit.model.event import Event
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 1.0
 """Seconds that a run waits for the disk at the most."""
-_TOGETHER = 0.1  # seconds in which events are gathered before they are written
+_TOGETHER = 0.5  # seconds in which events are gathered before they are written
 _MOST_EVENTS = 2000
 _LARGEST_SEED = 10**40
 _MANY = (Log, Output, Text)  # the kinds of events of which there may be any number
@@ -52,7 +52,8 @@ class Recorder:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._cell = current_cell()
+        self._is_on = is_on()
+        self._cell = current_cell() if self._is_on else Cell()
         self._sweep = current_sweep.get()
         self._began = time.monotonic()
         self._given: dict[str, Any] = {}
@@ -60,16 +61,12 @@ class Recorder:
         self._events: list[Event] = []
         self._counted = 0
         self._left_out = 0
+        self._hindrance: list[str] = []
         self._values: dict[str, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     async def begin(
-        self,
-        given: Mapping[str, Any],
-        way: str,
-        origin: str,
-        known: Mapping[str, str] | None = None,
-        files: tuple[Media, ...] = (),
+        self, given: Mapping[str, Any], way: str, origin: str, files: Sequence[Media] = ()
     ) -> list[str]:
         """Write down what is about to be sent, and wait until that is safe, for a second at the most.
 
@@ -77,24 +74,20 @@ class Recorder:
             given: The input as it is sent.
             way: How it is called: `queue`, `direct`, `stream`, `realtime`.
             origin: Where the service is.
-            known: Texts that stand for files in the input, and their SHA-256.
-            files: The files in the input.
+            files: The files in the input, each with its place.
 
         Returns:
             What the user must be told, once.
         """
-        if not is_on():
-            return []
-        try:
-            self._open(given, way, origin, known)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with the history, the run must go on
-            return [f"this run is not in the history: {type(error).__name__}: {error}"]
+        known = {media.place: media.sha256 for media in files if media.sha256}
+        if not self._open(given, way, origin, known):
+            return self._hindrance
         return await self._write(files=[("input", media) for media in files])
 
     def attach(self, request_id: str, origin: str) -> None:
         """Write down that a run is followed which was begun before; its own row is used where there is one."""
-        if is_on():
-            self._open({}, "attach", origin, None, adopts=request_id)
+        if self._open({}, "attach", origin, {}, adopts=request_id) and self._entry:
+            self._values = {name: self._entry.values[name] for name in ("pid", "process")}
             self.accepted(request_id)
 
     def accepted(self, request_id: str, **values: str) -> None:
@@ -104,12 +97,14 @@ class Recorder:
             request_id: The service's id.
             **values: `task_id`, `status_url`, `response_url`, `cancel_url`, `stand_in`.
         """
-        self._values |= {"state": "accepted", "accepted": time.time(), "request_id": request_id} | values
+        self._values |= {"state": "accepted", "request_id": request_id} | values
+        if self._entry and not self._entry.adopts:
+            self._values["accepted"] = time.time()
         self._flush()
 
     def event(self, event: Event | None) -> None:
         """Keep what happened; it is written a moment later."""
-        if event is None:
+        if event is None or not self._is_on:
             return
         if isinstance(event, Started):
             self._values["state"] = "running"
@@ -155,13 +150,15 @@ class Recorder:
         return await self._write(files=[("output", file) for file in media])
 
     def _open(
-        self,
-        given: Mapping[str, Any],
-        way: str,
-        origin: str,
-        known: Mapping[str, str] | None,
-        adopts: str = "",
-    ) -> None:
+        self, given: Mapping[str, Any], way: str, origin: str, known: dict[str, str], adopts: str = ""
+    ) -> bool:
+        if not self._is_on:
+            return False
+        try:
+            path = history_path()
+        except RuntimeError as error:  # a home that cannot be found
+            self._hindrance = [f"this run is not in the history: {error}"]
+            return False
         pid, process = this_process()
         self._given = dict(given)
         values = {
@@ -182,7 +179,8 @@ class Recorder:
             "process": process,
             "input": self._given,
         }
-        self._entry = Entry(history_path(), dict(known or {}), adopts, values)
+        self._entry = Entry(path, known, adopts, values)
+        return True
 
     def _change(self, files: list[tuple[str, Media]]) -> Change | None:
         """What has come since the last one."""

@@ -14,7 +14,7 @@ from nbkit.model import event as events_module
 from nbkit.model.event import Event, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from nbkit.history.files import FileStore
     from nbkit.model.media import Media
@@ -49,14 +49,15 @@ def run_row(values: Mapping[str, Any], known: Mapping[str, str], store: FileStor
 
     Args:
         values: Names of columns and their values, as they are in Python.
-        known: Texts that stand for files in the input, and their SHA-256.
+        known: Where files stand in the input, and their SHA-256.
         store: Where results go that are too large for a row.
     """
-    row = {name: _plain(value) for name, value in values.items() if name not in _JSON and name != "result"}
+    row = _plain_all({name: it for name, it in values.items() if name not in _JSON and name != "result"})
     if "input" in values:
         row["input"] = written(values["input"])
         row["input_sha256"] = fingerprint(values["input"], known)
-        row["text"] = searchable(" ".join(_texts(json.loads(row["input"]), 0)))[:_LONGEST_WORDS]
+        words = " ".join(_texts(json.loads(row["input"]), 0))[:_LONGEST_WORDS]
+        row["text"] = searchable(_encodable(words))
     if values.get("metrics"):
         row["metrics"] = written(values["metrics"])
     if "result" in values:
@@ -76,18 +77,31 @@ def file_row(media: Media, role: str, store: FileStore) -> tuple[Any, ...]:
     if media.path is not None:
         inside = media.path.is_relative_to(store.folder)
         path = media.path.relative_to(store.folder).as_posix() if inside else str(media.path)
-    texts = (role, media.place, media.sha256, path, _address(media.url), media.content_type, media.file_name)
-    numbers = (media.size, media.width, media.height)
-    return (*map(_plain, texts), *numbers, _plain(media.problem))
+    values = {
+        "role": role,
+        "place": media.place,
+        "sha256": media.sha256,
+        "path": path,
+        "url": media.url,
+        "content_type": media.content_type,
+        "file_name": media.file_name,
+        "size": media.size,
+        "width": media.width,
+        "height": media.height,
+        "problem": media.problem,
+    }
+    return tuple(_plain_all(values).values())
 
 
 def written(value: Any, longest: int = _LONGEST_JSON) -> str:
     """JSON values as text without secrets, blobs replaced by their hashes, and with an end."""
     text = _json(value)
-    if len(text) > _LONGEST_TEXT or '"data:' in text:
-        text = _json(value := _shortened(value, 0))
+    if '"data:' in text:
+        text = _json(value := _each_text(value, _hashed))
     if may_hold_secrets(text):
-        text = _json(scrub(value))
+        text = _json(value := scrub(value))
+    if len(text) > _LONGEST_TEXT:  # after the scrubbing: half of a key would not be known as one
+        text = _json(_each_text(value, _cut))
     if len(text) > longest:
         text = json.dumps({"cut": f"{len(text)} characters of JSON, which is too much to be kept here"})
     return text
@@ -98,14 +112,24 @@ def searchable(text: str) -> str:
     return _UNSPACED.sub(r" \g<0> ", text.replace("\0", " "))
 
 
-def _plain(value: Any) -> Any:
-    """A value that SQLite takes."""
+def _plain_all(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as SQLite takes them."""
+    doubtful = may_hold_secrets("\n".join(it for it in values.values() if isinstance(it, str)))
+    return {name: _plain(value, doubtful=doubtful) for name, value in values.items()}
+
+
+def _plain(value: Any, *, doubtful: bool) -> Any:
     if isinstance(value, str):
-        clean = value.encode("utf-8", "replace").decode("utf-8")
-        return _cut(scrub_text(clean))
+        text = _hashed(_encodable(value))
+        return _cut(scrub_text(text) if doubtful else text)
     if isinstance(value, float) and math.isnan(value):
         return None
     return value
+
+
+def _encodable(text: str) -> str:
+    """Text as it can be written: half a character, as broken programs leave it, cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _result(value: Any, store: FileStore) -> tuple[str | None, str | None]:
@@ -149,29 +173,30 @@ def _json(value: Any) -> str:
         return json.dumps({"cut": f"{type(value).__name__} that cannot be written as JSON"})
 
 
-def _shortened(value: Any, depth: int) -> Any:
+def _each_text(value: Any, change: Callable[[str], str], depth: int = 0) -> Any:
     if isinstance(value, str):
-        return _cut(value)
+        return change(value)
     if depth > _DEEPEST:
         return "…"
     if isinstance(value, dict):
-        return {name: _shortened(inner, depth + 1) for name, inner in value.items()}
+        return {name: _each_text(inner, change, depth + 1) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_shortened(inner, depth + 1) for inner in value]
+        return [_each_text(inner, change, depth + 1) for inner in value]
     return value
 
 
+def _hashed(text: str) -> str:
+    """A file that stands in the text itself, as its hash."""
+    if len(text) <= _LONGEST_DATA_URI or not text.startswith("data:"):
+        return text
+    sha256, size = data_uri_hash(text)
+    return f"data:{text[5:200].partition(',')[0].partition(';')[0]};sha256={sha256};bytes={size}"
+
+
 def _cut(text: str) -> str:
-    if len(text) > _LONGEST_DATA_URI and text.startswith("data:"):
-        sha256, size = data_uri_hash(text)
-        return f"data:{text[5:200].partition(',')[0].partition(';')[0]};sha256={sha256};bytes={size}"
-    if len(text) > _LONGEST_TEXT:
-        return f"{text[:_LONGEST_TEXT]}… [{len(text) - _LONGEST_TEXT} characters cut]"
-    return text
-
-
-def _address(url: str) -> str:
-    return url if url.startswith(("http://", "https://")) else _cut(url)
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    return f"{text[:_LONGEST_TEXT]}… [{len(text) - _LONGEST_TEXT} characters cut]"
 
 
 def _texts(value: Any, depth: int) -> Iterator[str]:

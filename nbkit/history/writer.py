@@ -14,6 +14,7 @@ import os
 import queue
 import sqlite3
 import threading
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,23 +36,21 @@ _RETRY = 1.0
 _EXIT_GRACE = 2.0
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Entry:
-    """One run on its way into the file. The writing thread alone changes it.
+    """One run on its way into the file.
 
     Attributes:
         path: The file.
-        known: Texts that stand for files in its input, and their SHA-256.
+        known: Where files stand in its input, and their SHA-256.
         adopts: The service's id of a run that may stand in the file already, else an empty string.
-        values: Its first columns, until they are in the file.
-        seq: Its row, None while it has none.
+        values: Its first columns.
     """
 
     path: Path
     known: dict[str, str] = field(default_factory=dict)
     adopts: str = ""
     values: dict[str, Any] = field(default_factory=dict)
-    seq: int | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -100,6 +99,7 @@ class Writer:
         self._owed: list[Change] = []
         self._connection: sqlite3.Connection | None = None
         self._path: Path | None = None
+        self._places: weakref.WeakKeyDictionary[Entry, int] = weakref.WeakKeyDictionary()
         self._told: set[str] = set()
         self._trouble: list[str] = []
         self.is_behind = False
@@ -139,8 +139,8 @@ class Writer:
         while open_:
             batch, waiting, open_ = self._next()
             todo, self._owed = self._owed + batch, []
-            for path in dict.fromkeys(change.entry.path for change in todo):
-                self._write(path, [change for change in todo if change.entry.path == path])
+            for group in self._groups(todo):
+                self._write(group[0].entry.path, group)
             self.is_behind = bool(self._owed)
             for change in batch:
                 change.keep_promise()
@@ -162,6 +162,19 @@ class Writer:
             return batch, waiting, True
         return batch, waiting, False
 
+    def _groups(self, changes: Sequence[Change]) -> list[list[Change]]:
+        """Changes that can be written in one transaction; the row that a run adopts may be written just before it."""
+        groups: list[list[Change]] = []
+        for change in changes:
+            entry = change.entry
+            if not groups or groups[-1][0].entry.path != entry.path or self._may_adopt(entry):
+                groups.append([])
+            groups[-1].append(change)
+        return groups
+
+    def _may_adopt(self, entry: Entry) -> bool:
+        return bool(entry.adopts) and entry not in self._places
+
     def _write(self, path: Path, changes: list[Change]) -> None:
         """Write changes in one transaction; where one of them is at fault, each in its own."""
         try:
@@ -173,20 +186,16 @@ class Writer:
             self._disconnect()
             self._owed = (self._owed + changes)[-_MOST_OWED:]
             self._tell(str(unreadable(path, error)))
-        except sqlite3.DatabaseError as error:
+        except Exception as error:  # noqa: BLE001 - the thread must go on, and the run must not notice
             self._disconnect()
-            if is_damaged(error):
+            if isinstance(error, sqlite3.DatabaseError) and is_damaged(error):
                 self._begin_anew(path, changes, error)
             elif len(changes) > 1:
                 for change in changes:
                     self._write(path, [change])
             else:
-                self._tell(f"something of a run is missing in the history {path}: {error}")
-        except Exception as error:  # noqa: BLE001 - the thread must go on, and the run must not notice
-            self._disconnect()
-            self._tell(
-                f"something of a run is missing in the history {path}: {type(error).__name__}: {error}"
-            )
+                what = f"{type(error).__name__}: {error}"
+                self._tell(f"something of a run is missing in the history {path}: {what}")
 
     def _begin_anew(self, path: Path, changes: list[Change], error: sqlite3.Error) -> None:
         try:
@@ -199,8 +208,6 @@ class Writer:
                 f"the history {path} was damaged ({error}); it is {aside.name} now, and a new one is begun\n"
                 "  → `sqlite3 FILE .recover` may save what is in it"
             )
-        for change in changes:
-            change.entry.seq = None
         try:
             self._perform(path, changes)
         except Exception as again:  # noqa: BLE001 - as above
@@ -208,37 +215,47 @@ class Writer:
             self._tell(str(unreadable(path, again)))
 
     def _perform(self, path: Path, changes: list[Change]) -> None:
-        store = FileStore(path.parent / "files")
-        rows = [run_row(values, entry.known, store) for entry, values in _columns(changes)]
+        store, connection = FileStore(path.parent / "files"), self._connected(path)
+        new = self._unknown(connection, changes)
+        rows = [run_row(values, entry.known, store) for entry, values in _columns(changes, new)]
         bodies = [event_row(change.events) if change.events else "" for change in changes]
-        connection = self._connected(path)
         placed: dict[Entry, int] = {}
         connection.execute("BEGIN IMMEDIATE")
         try:
             for change, row, body in zip(changes, rows, bodies, strict=True):
                 entry = change.entry
-                seq = placed.get(entry, entry.seq)
+                seq = self._places.get(entry) or placed.get(entry)
                 if seq is None:
-                    seq = placed[entry] = _insert(connection, entry, row)
+                    seq = placed[entry] = _insert(connection, row)
                 elif row:
                     _update(connection, seq, row)
                 if body:
                     connection.execute("INSERT INTO events (run, body) VALUES (?, ?)", (seq, body))
                 for role, media in change.files:
-                    values = (seq, *file_row(media, role, store))
-                    connection.execute(_FILE, values)
+                    connection.execute(_FILE, (seq, *file_row(media, role, store)))
             connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):  # some failures have rolled it back already
                 connection.execute("ROLLBACK")
             raise
-        for entry, seq in placed.items():
-            entry.seq, entry.values = seq, {}
+        self._places.update(placed)
+
+    def _unknown(self, connection: sqlite3.Connection, changes: Sequence[Change]) -> set[Entry]:
+        """The runs that have no row yet; the others' are looked up where this connection has not seen them."""
+        new: set[Entry] = set()
+        for entry in dict.fromkeys(change.entry for change in changes):
+            if entry not in self._places:
+                if seq := _find(connection, entry):
+                    self._places[entry] = seq
+                else:
+                    new.add(entry)
+        return new
 
     def _connected(self, path: Path) -> sqlite3.Connection:
         if self._connection is None or self._path != path or not path.exists():
             self._disconnect()
             self._connection, self._path = open_for_writing(path), path
+            self._places.clear()
         return self._connection
 
     def _disconnect(self) -> None:
@@ -253,38 +270,34 @@ class Writer:
             self._trouble.append(trouble)
 
 
-_OF_THE_BEGINNING = frozenset(
-    ("id", "endpoint", "provider", "way", "origin", "seed", "sweep", "created", "accepted")
-) | frozenset(("notebook", "cell", "nbkit", "python", "input", "input_sha256", "text"))
-"""Columns that a run keeps when it is followed again."""
 _FILE = (
     "INSERT INTO files (run, role, place, sha256, path, url, content_type, file_name, size, width, height, problem)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
-def _columns(changes: Sequence[Change]) -> Iterator[tuple[Entry, dict[str, Any]]]:
-    """What each change writes; the first one of a run writes all that is known of it."""
-    begun: set[Entry] = set()
+def _columns(changes: Sequence[Change], new: set[Entry]) -> Iterator[tuple[Entry, dict[str, Any]]]:
+    """What each change writes; the first one of a run without a row writes all that is known of it."""
     for change in changes:
         entry = change.entry
-        is_first = entry.seq is None and entry not in begun
-        begun.add(entry)
-        yield entry, entry.values | change.values if is_first else change.values
+        yield entry, entry.values | change.values if entry in new else change.values
+        new.discard(entry)
 
 
-def _insert(connection: sqlite3.Connection, entry: Entry, row: dict[str, Any]) -> int:
+def _find(connection: sqlite3.Connection, entry: Entry) -> int | None:
+    """Its row, where it has one: its file may be another than before, or it may be followed for the second time."""
     if entry.adopts:
-        found = connection.execute(
-            "SELECT seq FROM runs WHERE request_id = ? AND endpoint = ? ORDER BY seq DESC LIMIT 1",
-            (entry.adopts, row["endpoint"]),
-        ).fetchone()
-        if found:
-            _update(connection, found[0], {name: row[name] for name in row.keys() - _OF_THE_BEGINNING})
-            return int(found[0])
+        query = "SELECT seq FROM runs WHERE request_id = ? AND endpoint = ? ORDER BY seq DESC LIMIT 1"
+        found = connection.execute(query, (entry.adopts, entry.values["endpoint"])).fetchone()
+    else:
+        found = connection.execute("SELECT seq FROM runs WHERE id = ?", (entry.values["id"],)).fetchone()
+    return int(found[0]) if found else None
+
+
+def _insert(connection: sqlite3.Connection, row: dict[str, Any]) -> int:
     names, marks = ", ".join(row), ", ".join("?" * len(row))
-    done = connection.execute(f"INSERT INTO runs ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608 - our own names
-    return int(done.lastrowid or 0)
+    query = f"INSERT INTO runs ({names}) VALUES ({marks})"  # noqa: S608 - our own names
+    return int(connection.execute(query, tuple(row.values())).lastrowid or 0)
 
 
 def _update(connection: sqlite3.Connection, seq: int, row: dict[str, Any]) -> None:

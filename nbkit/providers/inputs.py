@@ -6,7 +6,7 @@ import asyncio
 import math
 import mimetypes
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,9 +38,11 @@ class Draft:
 
     Attributes:
         data: The input, its lists and dicts copied, files still in it as they were given.
+        files: What is known of its files, once they are sent.
     """
 
     data: dict[str, Any]
+    files: list[Media] = field(default_factory=list)
     _files: list[tuple[Any, Any, Any, str]] = field(default_factory=list)
 
     @classmethod
@@ -82,7 +84,8 @@ class Draft:
                         sum(sent for sent, _ in progress.values()), sum(size for _, size in progress.values())
                     )
 
-            holder[name] = await _address(value, place, uploader, sends_on, tell)
+            holder[name], file = await _address(value, place, uploader, sends_on, tell)
+            self.files.append(file)
 
         tasks = [asyncio.create_task(fill(*file)) for file in self._files]
         try:
@@ -128,18 +131,24 @@ class Draft:
 
 async def _address(
     value: Any, place: str, uploader: TakesFiles, sends_on: Callable[[str], bool], on_progress: OnProgress
-) -> Any:
+) -> tuple[Any, Media]:
+    """What stands for a file in an input, and what is known of the file."""
     try:
         if isinstance(value, Result):
             value = first_picture(value)
         if isinstance(value, Media) and value.url and (value.path is None or sends_on(value.url)):
-            return value.url
+            return value.url, replace(value, place=place)
         file = await asyncio.to_thread(as_upload, value)
     except MediaError as error:
         raise InputError(f"{place}: {error.args[0]}", field=place, hint=error.hint) from error
     if file is None:
-        return str(_refuse(value, place, "a value"))
-    return await uploader.upload(file, on_progress=on_progress)
+        return _refuse(value, place, "a value"), Media("")
+    address = await uploader.upload(file, on_progress=on_progress)
+    look = await asyncio.to_thread(file.look)
+    url = address if isinstance(address, str) else ""
+    return address, Media(
+        url, file.content_type, file.file_name, size=look.size, sha256=look.sha256, place=place
+    )
 
 
 def _is_row(value: Any) -> bool:

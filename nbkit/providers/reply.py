@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nbkit.errors import RunCancelled, RunFailed
+from nbkit.errors import ConnectionFailed, RequestLost, RunCancelled, RunFailed, RunTimeout, RunUnknown
 from nbkit.model.event import Cancelled, Event, Failed
 from nbkit.wire.fal.queue import STAND_IN_HEADER
 
@@ -74,6 +74,18 @@ def end_event(error: BaseException) -> Event:
         getattr(error, "node", ""),
         raw=getattr(error, "body", None),
     )
+
+
+def status_after(error: BaseException, *, is_there: bool) -> str:
+    """The status of a run that ended with an error.
+
+    Args:
+        error: The error.
+        is_there: Whether the service had given it an id.
+    """
+    if isinstance(error, (RunUnknown, RequestLost)) or (is_there and isinstance(error, ConnectionFailed)):
+        return "unknown"
+    return "cancelled" if isinstance(error, (RunCancelled, RunTimeout)) else "failed"
 
 
 def is_page(answer: Answer) -> bool:

@@ -37,14 +37,14 @@ def record() -> Record:
         state: str = "succeeded",
         events: Iterable[Event] = EVENTS,
         media: tuple[Media, ...] = (),
-        known: dict[str, str] | None = None,
+        files: tuple[Media, ...] = (),
         **facts: Any,
     ) -> RunRecord:
         name = uuid.uuid4().hex
 
         async def go() -> None:
             recorder = Recorder(Endpoint.parse(endpoint))
-            told = await recorder.begin(given or {"prompt": "a cat"}, "queue", "https://queue.example", known)
+            told = await recorder.begin(given or {"prompt": "a cat"}, "queue", "https://queue.example", files)
             recorder.accepted(name, status_url=f"https://queue.example/{name}/status")
             for event in events:
                 recorder.event(event)

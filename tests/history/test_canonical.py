@@ -31,8 +31,8 @@ def test_a_file_counts_by_what_is_in_it() -> None:
     """The same picture has another address at each upload, and may be sent inline: the request is the same."""
     inline = "data:image/png;base64," + base64.b64encode(b"cat").decode()
     hashes = {
-        fingerprint({"image_url": "https://files.example/1"}, {"https://files.example/1": CAT}),
-        fingerprint({"image_url": "https://files.example/2"}, {"https://files.example/2": CAT}),
+        fingerprint({"image_url": "https://files.example/1"}, {"image_url": CAT}),
+        fingerprint({"image_url": "https://files.example/2"}, {"image_url": CAT}),
         fingerprint({"image_url": inline}),
         fingerprint({"image_url": "data:,cat"}),
     }

@@ -119,3 +119,12 @@ def test_scrubbing_twice_changes_nothing(text: str) -> None:
     once = scrub_text(text)
 
     assert scrub_text(once) == once
+
+
+def test_a_key_at_the_place_where_a_text_is_cut_is_taken_out() -> None:
+    """A long text is cut after the keys in it are taken out: half of a key would not be known as one."""
+    for before in range(65536 - 60, 65536, 7):
+        text = written({"a": f"{'x ' * (before // 2)} {FAL} {'y ' * 1000}"})
+
+        assert FAL[:12] not in text
+        assert "characters cut]" in text

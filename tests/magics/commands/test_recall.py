@@ -79,7 +79,7 @@ def test_a_picture_without_a_recipe_is_found_by_the_history(shell: Shell, tmp_pa
 
     async def remember() -> None:
         recorder = Recorder(Endpoint.parse("a/b"))
-        await recorder.begin({"prompt": "a cat", "n": 2}, "queue", "https://queue.example", None)
+        await recorder.begin({"prompt": "a cat", "n": 2}, "queue", "https://queue.example")
         recorder.accepted("r-9")
         await recorder.ended("succeeded", Result({"seed": 3}, "a/b", request_id="r-9", media=(media,)), None)
 
