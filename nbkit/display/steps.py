@@ -29,10 +29,13 @@ def html(shown: Outline, output_at: float | None = None) -> Markup:
     """One row a step, with its pictures, and a last one for the `output`."""
     facts = _facts(shown)
     rows: list[Sequence[object]] = []
+    seen: set[str] = set()
     for row in shown.rows:
         step = row.step
         state = _signed(step.status, _state(step))
-        rows.append((_name(row), _submit(step), state, *(tell(step) for tell in facts.values()), _gave(step)))
+        rows.append(
+            (_name(row), _submit(step), state, *(tell(step) for tell in facts.values()), _gave(step, seen))
+        )
     gave = ("gave",) if any(row[-1] for row in rows) else ()
     if shown.hint:
         rows.append((element("span", shown.hint, style=_QUIET),))
@@ -97,9 +100,12 @@ def _time(seconds: float | None) -> str:
     return duration(seconds).replace(" ", "\u00a0")
 
 
-def _gave(step: Step) -> Markup:
-    gave = [thumbnail(figure, _PICTURE) for figure in step.figures[:_SHOWN]]
-    if len(step.figures) > _SHOWN:
-        gave.append(faint(f"and {len(step.figures) - _SHOWN} more"))
+def _gave(step: Step, seen: set[str]) -> Markup:
+    """Its pictures and why it failed. A file that an earlier step gave is not shown again: many only hand on."""
+    new = [figure for figure in step.figures if not figure.sha256 or figure.sha256 not in seen]
+    seen.update(figure.sha256 for figure in new)
+    gave = [thumbnail(figure, _PICTURE) for figure in new[:_SHOWN]]
+    if len(new) > _SHOWN:
+        gave.append(faint(f"and {len(new) - _SHOWN} more"))
     pictures = element("div", *gave, style=_PICTURES) if gave else Markup()
     return join(pictures, clipped(step.message) if step.message else Markup())

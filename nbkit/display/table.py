@@ -18,7 +18,7 @@ _ANY = "text-align:left;vertical-align:top;padding:3px 18px 3px 0;border:none"
 _CELL = f"{_ANY};max-width:640px;white-space:pre-wrap;overflow-wrap:anywhere"
 _HEAD = f"{_ANY};font-weight:normal;white-space:nowrap;{FAINT}"
 _SHORT = "text-align:left;padding:2px 9px 2px 0"
-_NAME = f"{_SHORT};overflow-wrap:anywhere"
+_NAME = f"{_SHORT};max-width:15em;overflow-wrap:anywhere"
 _WIDEST = 60
 _WIDEST_LAST = 120
 

@@ -70,6 +70,15 @@ def test_pictures_of_a_step_are_bounded(paint: Paint) -> None:
     assert "and 3 more" in rows(page)[1]
 
 
+def test_a_file_that_is_handed_on_is_shown_once(paint: Paint) -> None:
+    """A step that gives what an earlier one made does not repeat its picture."""
+    picture = Figure(paint(), sha256="aa")
+    page = steps.html(outline([replace(DRAW, figures=(picture,)), replace(DRAW, figures=(picture,))], 2.0))
+
+    assert page.count("<img") == 1
+    assert steps.html(outline([replace(DRAW, figures=(Figure(paint()),))] * 2, 2.0)).count("<img") == 2
+
+
 def test_twenty_steps_are_small() -> None:
     """A workflow of twenty steps adds less than 20 kB to a notebook, whatever columns it has."""
     step = replace(DRAW, title="Describe the picture", price=0.0123, currency="USD", began=1.0, ended=4.0)
