@@ -64,6 +64,7 @@ class Card:
         cost: Money, None where unknown.
         events: What a stream gave, as rows of words, oldest first.
         output_at: Seconds from the start of the run to its last output, None before.
+        started_at: Seconds from the start of the run to the word that the service began to work, None before.
         tokens: How many tokens of language models it used, as the service says; None where it does not.
         is_partial: Whether steps failed and the workflow went on without them.
         waits_for: What a person is to do before it goes on, an empty string where it waits for nobody.
@@ -86,6 +87,7 @@ class Card:
     cost: float | None = None
     events: tuple[tuple[str, ...], ...] = ()
     output_at: float | None = None
+    started_at: float | None = None
     tokens: int | None = None
     is_partial: bool = False
     waits_for: str = ""

@@ -71,7 +71,7 @@ class StepStarted(Event):
         parent: The node of the iteration, loop or branch that it is part of, or an empty string.
         index: Which round of its parent it is part of, counted from 0; None where unknown.
         attempt: Which try it is, counted from 1. A later try has the request id of the first.
-        since: Seconds from the run's start by the service's clock, None where it does not say.
+        since: When it began, in seconds from the run's start by the service's clock; None where it does not say.
     """
 
     node: str = ""
@@ -103,6 +103,7 @@ class StepFinished(Event):
         currency: The currency of the price (`USD`).
         parent: The node of the iteration, loop or branch that it is part of, or an empty string.
         index: Which round of its parent it is part of, counted from 0; None where unknown.
+        since: When it ended, in seconds from the run's start by the service's clock; None where it does not say.
     """
 
     node: str = ""
@@ -119,6 +120,7 @@ class StepFinished(Event):
     currency: str = field(default="", kw_only=True)
     parent: str = field(default="", kw_only=True)
     index: int | None = field(default=None, kw_only=True)
+    since: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -60,12 +60,13 @@ def _queued(card: Card, event: Queued, _at: float) -> Card:
     return replace(card, status="queued", position=event.position)
 
 
-def _started(card: Card, _event: Started, _at: float) -> Card:
-    return replace(card, status="running", position=None)
+def _started(card: Card, _event: Started, at: float) -> Card:
+    first = at if card.started_at is None else card.started_at
+    return replace(card, status="running", position=None, started_at=first)
 
 
 def _step_started(card: Card, event: StepStarted, at: float) -> Card:
-    began = at if event.since is None or abs(at - event.since) < _FAR else event.since
+    began = _when(card, event, at)
     before = _open_step(card, event.node, event.request_id) if event.attempt > 1 else None
     step = Step(
         event.node,
@@ -83,9 +84,9 @@ def _step_started(card: Card, event: StepStarted, at: float) -> Card:
 def _step_finished(card: Card, event: StepFinished, at: float) -> Card:
     before = _open_step(card, event.node, event.request_id)
     step = before or Step(event.node)
-    # Where events were held back on their way, the service's own measure is the longer one.
-    seen = at if step.began is None else max(at, step.began)
-    ended = seen if step.began is None or event.seconds is None else max(seen, step.began + event.seconds)
+    ended = _when(card, event, at)
+    if step.began is not None:
+        ended = max(ended, step.began + (event.seconds or 0.0))
     took = None if step.began is None else ended - step.began
     ended_step = replace(
         step,
@@ -104,6 +105,14 @@ def _step_finished(card: Card, event: StepFinished, at: float) -> Card:
         index=step.index if event.index is None else event.index,
     )
     return _going_on(replace(card, steps=_with(card.steps, before, ended_step)))
+
+
+def _when(card: Card, event: StepStarted | StepFinished, at: float) -> float:
+    """When it happened: when it was noticed, or by the service's clock where it was held back on its way."""
+    if event.since is None or card.started_at is None:
+        return at
+    told = card.started_at + event.since
+    return at if abs(at - told) < _FAR else told
 
 
 def _output(card: Card, event: Output, at: float) -> Card:

@@ -59,3 +59,9 @@ def test_a_table_prints_as_a_table() -> None:
 
     assert lines[0].split() == ["endpoint", "prompt", "size", "seed", "seconds", "file"]
     assert lines[1].split() == ["acme/x", "a", "cat", "7", "1.0"]
+
+
+@pytest.mark.parametrize(("told", "tokens"), [(12, 12), (None, None), ("12", None)])
+def test_tokens_are_what_the_service_counted(told: object, tokens: int | None) -> None:
+    """A workflow's tokens are known where the service tells them."""
+    assert Result({}, metrics={"total_tokens": told}).tokens == tokens

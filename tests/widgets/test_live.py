@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from nbkit.client.run import Run
 from nbkit.display import slot
 from nbkit.display.card import Card
+from nbkit.display.step import Step
 from nbkit.errors import RunFailed
 from nbkit.model.endpoint import Endpoint
 from nbkit.model.event import Log, Output, Queued, Started
@@ -295,6 +297,21 @@ def test_closed_widgets_keep_no_pictures(picture: Media) -> None:
     panel.close()
 
     assert bytes(widget.value) == b""
+
+
+def test_a_running_step_grows_in_place() -> None:
+    """While a workflow runs, its timeline changes with the clock, and its table only with its steps."""
+    panel = Panel(lambda: None)
+    card = Card("a/b", "running", seconds=1.0, steps=(Step("draw", began=0.5),))
+    timeline, table = panel.widget.children[1:3]
+
+    panel.write(card)
+    before = timeline.value, table.value
+    panel.write(replace(card, seconds=2.0))
+
+    assert "draw" in timeline.value
+    assert timeline.value != before[0]
+    assert table.value == before[1]
 
 
 def test_a_deaf_kernel_gets_advice_instead_of_a_button() -> None:

@@ -174,15 +174,25 @@ def test_a_step_takes_what_the_service_measured() -> None:
 def test_events_that_were_held_back_keep_their_lengths() -> None:
     """Where all events come at once, as after a lost connection, steps stand where the service says they ran."""
     card = after(
+        Started(at=100.0),
         StepStarted("a", since=0.0, at=160.0),
-        StepFinished("a", {}, seconds=20.0, at=160.0),
+        StepFinished("a", {}, seconds=20.5, since=20.0, at=160.0),
         StepStarted("b", since=20.0, at=160.1),
-        StepFinished("b", {}, seconds=39.0, at=160.1),
+        StepFinished("b", {}, seconds=39.0, since=59.0, at=160.1),
         StepStarted("c", since=59.0, at=160.2),
     )
 
     assert [step.began for step in card.steps] == [0.0, 20.0, pytest.approx(60.2)]
-    assert all(step.ended is not None and step.ended >= (step.began or 0) for step in card.steps[:2])
+    assert [step.ended for step in card.steps] == [20.5, pytest.approx(60.1), None]
+
+
+def test_steps_after_a_long_upload_stand_where_they_were_noticed() -> None:
+    """The service's clock begins when the workflow does, which may be long after the call."""
+    card = after(
+        Started(at=130.0), StepStarted("a", since=0.0, at=130.5), StepFinished("a", {}, since=2.0, at=133.0)
+    )
+
+    assert [(step.began, step.ended) for step in card.steps] == [(30.5, 33.0)]
 
 
 def test_a_try_again_is_the_same_step() -> None:

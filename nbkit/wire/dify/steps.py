@@ -7,7 +7,6 @@ Times are whole seconds, but for `elapsed_time`; prices are decimal numbers writ
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,6 @@ class StepReader:
         parent = self._parent(data)
         if not kind.startswith("node_"):
             self._rounds[node] = 0
-        at = _number(data.get("created_at"))
         return StepStarted(
             node,
             endpoint,
@@ -65,8 +63,7 @@ class StepReader:
             parent=parent,
             index=self._rounds.get(parent),
             attempt=attempt,
-            # A step's time is taken before the run's own is.
-            since=None if at is None or self.began is None else max(0.0, at - self.began),
+            since=self._since(data.get("created_at")),
             raw=payload,
         )
 
@@ -91,8 +88,14 @@ class StepReader:
             currency=_text(facts.get("currency"))[:_LONGEST_NUMBER],
             parent=parent,
             index=next((it for it in rounds if it is not None), None),
+            since=self._since(data.get("finished_at")),
             raw=payload,
         )
+
+    def _since(self, told: Any) -> float | None:
+        at = _number(told)
+        # The first step's time may be taken a moment before the run's own.
+        return None if at is None or self.began is None else max(0.0, at - self.began)
 
     def _parent(self, data: Mapping[str, Any]) -> str:
         """The branch it is in, else the iteration or loop."""
@@ -117,7 +120,7 @@ def _number(value: Any) -> float | None:
         number = float(value if not isinstance(value, str) else value[:_LONGEST_NUMBER])
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and 0 <= number <= _MOST else None
+    return number if 0 <= number <= _MOST else None
 
 
 def _whole(value: Any) -> int | None:

@@ -53,6 +53,7 @@ def test_a_step_takes_as_long_as_dify_says() -> None:
     assert [it.request_id for it in begun] == [it.request_id for it in ended]
     assert all(it.seconds is not None and 0 < it.seconds < 10 for it in ended)
     assert [it.since for it in begun] == [0.0, 0.0, 0.0]
+    assert all(it.since is not None and 0 <= it.since <= 1 for it in ended)
 
 
 def test_tokens_and_price_of_a_step() -> None:

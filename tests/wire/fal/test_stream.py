@@ -29,6 +29,14 @@ JSON = st.recursive(
             StepStarted("n", "a/b", "r"),
         ),
         ({"type": "completion", "node_id": "n", "output": {"x": 1}}, StepFinished("n", {"x": 1})),
+        (
+            {"type": "completion", "node_id": "n", "output": {"timings": {"inference": 0.5}}},
+            StepFinished("n", {"timings": {"inference": 0.5}}, seconds=0.5),
+        ),
+        (
+            {"type": "completion", "node_id": "n", "output": {"timings": {"inference": -1}}},
+            StepFinished("n", {"timings": {"inference": -1}}),
+        ),
         ({"type": "output", "output": {"image": "u"}}, Output({"image": "u"}, final=True)),
         (
             {"type": "error", "node_id": "n", "message": "no", "error": {"status": 422, "body": {}}},
