@@ -106,6 +106,10 @@ def _item(value: Any, key: str, before: str) -> Any:
 
 
 def _as_input(name: str, value: Any) -> Any:
+    from nbkit.client.run import Run
+
+    if isinstance(value, Run):  # of a cell in the background
+        return _as_input(name, value.result())
     if isinstance(value, Result):
         if len(value.media) != 1:
             hint = f"say which: {{{{{name}.images[0]}}}}"

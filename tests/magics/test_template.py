@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import given, strategies as st
 from PIL import Image
 
+from nbkit.client.run import Run
 from nbkit.errors import InputError
 from nbkit.magics.template import fill, fill_text
+from nbkit.model.endpoint import Endpoint
 from nbkit.model.media import Media
 from nbkit.model.result import Result
 
@@ -93,3 +96,12 @@ def test_a_function_cannot_be_sent() -> None:
     """A function in place of a value is noticed before anything is sent."""
     with pytest.raises(InputError, match="cannot be sent"):
         fill("{{call}}", {"call": print})
+
+
+def test_a_run_in_the_background_stands_for_its_file(tmp_path: Path) -> None:
+    """The variable that a background cell named can be given like a result: what it gives is waited for."""
+    run = Run(Endpoint.parse("acme/x"), {})
+    picture = Media("https://x/a.png", "image/png", path=tmp_path / "a.png")
+    threading.Timer(0.1, run._settle, [Result({}, media=(picture,))]).start()
+
+    assert fill("{{run}}", {"run": run}) == tmp_path / "a.png"
