@@ -18,6 +18,13 @@ def in_notebook() -> bool:
     return _kernel() is not None
 
 
+def in_ipython() -> bool:
+    """Whether IPython shows what is displayed, in a notebook or in a terminal."""
+    from IPython import get_ipython
+
+    return get_ipython() is not None
+
+
 def hears_clicks_while_blocked() -> bool:
     """Whether buttons work while a cell runs: kernels with subshells (ipykernel 7 and newer) can do that."""
     return bool(getattr(_kernel(), "_supports_kernel_subshells", False))

@@ -221,7 +221,7 @@ def _label(value: Any) -> str:
         return {True: "true", False: "false", None: "none"}[value]
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return " ".join(str(value).split())[:_LONGEST_LABEL]
+    return " ".join(str(value).split())[:_LONGEST_LABEL] or '""'
 
 
 def _word(name: str, value: Any) -> str:

@@ -1,0 +1,86 @@
+"""What came of one cell of an experiment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from nbkit.errors import NbkitError, ServiceError
+
+if TYPE_CHECKING:
+    from nbkit.client.run import Run
+    from nbkit.model.media import Media
+
+_TOO_MANY = "too many requests"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one cell. The whole result stands in the history, under the request id.
+
+    Attributes:
+        state: `succeeded`, `failed`, `cancelled` or `unknown`.
+        media: The files that came.
+        seed: The seed, given or told by the model; None where there is none.
+        seconds: How long it took.
+        cost: Money, None where that is not known.
+        request_id: The service's id.
+        problem: Why it ended badly, an empty string where it did not.
+        is_from_history: Whether it was taken from the history, and nothing was sent.
+        stand_in: The local model that answered in place of the endpoint, an empty string for the real one.
+    """
+
+    state: str
+    media: tuple[Media, ...] = ()
+    seed: int | None = None
+    seconds: float = 0.0
+    cost: float | None = None
+    request_id: str = ""
+    problem: str = ""
+    is_from_history: bool = False
+    stand_in: str = ""
+
+    @property
+    def image(self) -> Media | None:
+        """The first picture that is on this machine."""
+        return next((media for media in self.media if media.is_image and media.path is not None), None)
+
+    @classmethod
+    def of(cls, run: Run) -> Outcome:
+        """What came of a run that is over."""
+        if run.error is not None:
+            return cls(
+                state=run.status, seconds=run.seconds, request_id=run.id, problem=first_line(run.error)
+            )
+        result = run.result()
+        return cls(
+            state="succeeded",
+            media=result.media,
+            seed=result.seed,
+            seconds=result.seconds,
+            cost=result.cost,
+            request_id=result.request_id,
+            is_from_history=getattr(run, "is_from_history", False),
+            stand_in=result.stand_in,
+        )
+
+    @classmethod
+    def refused(cls, error: BaseException) -> Outcome:
+        """What came of a cell that could not be sent."""
+        return cls(state="failed", problem=first_line(error))
+
+
+def was_too_many(error: BaseException | None) -> bool:
+    """Whether a service refused to take a request because it has too many; nothing was started then."""
+    if not isinstance(error, ServiceError):
+        return False
+    # Dify says it with HTTP 400 up to 1.13.
+    is_dify = error.status == HTTPStatus.BAD_REQUEST and _TOO_MANY in str(error).lower()
+    return error.status == HTTPStatus.TOO_MANY_REQUESTS or is_dify
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without its advice."""
+    words = str(error.args[0] if isinstance(error, NbkitError) and error.args else error)
+    return (words.strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,315 @@
+"""One experiment: an input, some axes, seeds; as runs that are made once, kept, seen and counted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from nbkit.client.client import Client
+from nbkit.display.slot import Shown, Slot, in_ipython, in_notebook
+from nbkit.errors import InputError
+from nbkit.experiments import mosaic
+from nbkit.experiments.explorer import write_explorer
+from nbkit.experiments.gate import Gate
+from nbkit.experiments.grid import Grid, Scale, Tile
+from nbkit.experiments.order import coarse_to_fine
+from nbkit.experiments.plan import MOST_CELLS, Cell, Mode, Plan, Where
+from nbkit.experiments.rehearsal import Rehearsal, rehearse
+from nbkit.experiments.running import Running
+from nbkit.experiments.sheet import write_sheet
+from nbkit.history.recorder import current_sweep
+from nbkit.model.endpoint import Endpoint
+from nbkit.widgets.originals import Originals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from nbkit.client.run import Run
+    from nbkit.experiments.outcome import Outcome
+
+_REDRAWN_AT_MOST = 0.1  # of the time: hundreds of previews take a while to be sent
+_LEAST_BETWEEN = 0.5
+
+
+class Sweep:
+    """An experiment: every combination of some values, each run once.
+
+    Everything is checked before the first request. A combination whose request was made before, in any notebook of this
+    machine, is taken from the history and not billed again, so a sweep that was interrupted, or grew by a value, runs
+    only what is missing.
+
+    Args:
+        endpoint: What is called; may be left out where an axis `endpoint` says.
+        input: What every request has.
+        axes: Name → values: a list, a text such as `1-10 (+2)`, a mapping of labels to values, `Replace`, `Permute`
+            or `Presets`. The name is an input's, `image_size.width` for one inside of another, or `endpoint`.
+        seeds: Seeds that every combination is run with, or how many (1, 2, …).
+        mode: `grid` for every combination, `zip` for first with first, second with second.
+        where: Which combinations are wanted: a function of a mapping of axis names to values.
+        sample: How many combinations, drawn at random.
+        sample_seed: Of the draw.
+        client: Who sends the requests.
+        name: What the sweep is called in figures and in the history.
+        reuse: Whether what the history has is taken from there.
+        concurrency: How many requests at once; learnt from the service where it is not given.
+        max_usd: No request is begun that might bring the cost above this.
+        max_runs: How many requests it may be; more than 10,000 are never made without it.
+
+    Attributes:
+        plan: What varies.
+        cells: The requests, in the order of their axes.
+        outcomes: What came of each cell, by its position.
+
+    Raises:
+        InputError: An axis, or a choice, is not one; or it would be more requests than `max_runs`.
+    """
+
+    def __init__(
+        self,
+        endpoint: str = "",
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the field's word
+        axes: Mapping[str, Any] | None = None,
+        *,
+        seeds: int | Sequence[int] | None = None,
+        mode: Mode = "grid",
+        where: Where | None = None,
+        sample: int | None = None,
+        sample_seed: int = 0,
+        client: Client | None = None,
+        name: str = "",
+        reuse: bool = True,
+        concurrency: int | None = None,
+        max_usd: float | None = None,
+        max_runs: int = MOST_CELLS,
+    ) -> None:
+        _at_least(concurrency, 1, "concurrency")
+        _at_least(max_usd, 0, "max_usd")
+        _at_least(max_runs, 1, "max_runs")
+        self.plan = Plan.of(
+            endpoint,
+            input or {},
+            axes or {},
+            seeds=seeds,
+            mode=mode,
+            where=where,
+            sample=sample,
+            sample_seed=sample_seed,
+        )
+        self.cells = self.plan.cells(max_runs)
+        self.outcomes: dict[tuple[int, ...], Outcome] = {}
+        self.name = name
+        self._client = client or Client()
+        self._reuse = reuse
+        self._gate = Gate(concurrency)
+        self._max_usd = max_usd
+        self._id = _identity(name, self.plan)
+        self._running: Running | None = None
+        self._seconds = 0.0
+
+    def dry_run(self) -> Rehearsal:
+        """Check every request against the schema of its endpoint, and tell what running them would take.
+
+        Raises:
+            InputError: A request would be refused, or an axis varies an input that its endpoint does not have.
+        """
+        left = [cell for cell in self.cells if cell.position not in self.outcomes]
+        return rehearse(self._client, self.plan, left)
+
+    def run(self, *, show: bool = True) -> Self:
+        """Run what has not been run, and show the cells as they come.
+
+        An interrupt cancels what is under way and keeps what came; `run` again goes on. Cells that failed are left as
+        they are: `retry` is for those.
+
+        Args:
+            show: Whether to show the grid in the output of the cell that runs now.
+
+        Raises:
+            InputError: A request would be refused; nothing was sent then.
+            KeyboardInterrupt: Somebody interrupted it.
+        """
+        rehearsal = self.dry_run()
+        rehearsal.check_budget(self._max_usd)
+        left = [cell for cell in self.cells if cell.position not in self.outcomes]
+        self._go(left, rehearsal, show=show)
+        return self
+
+    def retry(self, *, unknown: bool = False, show: bool = True) -> Self:
+        """Run again what failed or was cancelled.
+
+        Args:
+            unknown: Whether requests are sent again, too, of which nobody knows whether they ran: they may be
+                billed twice.
+            show: As for `run`.
+        """
+        states = {"failed", "cancelled"} | ({"unknown"} if unknown else set())
+        for position in [it for it, outcome in self.outcomes.items() if outcome.state in states]:
+            del self.outcomes[position]
+        return self.run(show=show)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many cells are in which state: `waiting`, `running`, `succeeded`, `failed`, `cancelled`, `unknown`."""
+        return Counter(tile.state for tile in self._tiles().values())
+
+    @property
+    def cost(self) -> float | None:
+        """What its requests cost, in dollars; None where that is not known. What came from history cost nothing."""
+        paid = [_usd(cell, outcome) for cell, outcome in self if outcome and not outcome.is_from_history]
+        return None if None in paid else sum(filter(None, paid))
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __iter__(self) -> Iterator[tuple[Cell, Outcome | None]]:
+        """Each cell with what came of it."""
+        return ((cell, self.outcomes.get(cell.position)) for cell in self.cells)
+
+    def grid(self, caption: Callable[[Cell, Outcome], str] | None = None) -> Grid:
+        """The experiment, laid out.
+
+        Args:
+            caption: What stands under a picture.
+        """
+        scales = tuple(Scale(axis.name, axis.labels) for axis in self.plan.axes)
+        return Grid(self.name, scales, self._tiles(caption))
+
+    def sheet(self, path: str | Path, *, side: int = 256, captions: bool = False) -> Path:
+        """Draw it as one labelled picture for a paper; see `nbkit.experiments.sheet.write_sheet`."""
+        return write_sheet(self.grid(_facts), path, side=side, captions=captions)
+
+    def explore(self, path: str | Path, *, originals: bool = True, judged: str = "") -> Path:
+        """Write it as one page with axis pickers, zoom and votes; see `nbkit.experiments.explorer.write_explorer`."""
+        return write_explorer(
+            self.grid(_facts), path, originals=originals, judged=judged, about=self._line(), sweep=self._id
+        )
+
+    def _go(self, left: list[Cell], rehearsal: Rehearsal, *, show: bool) -> None:
+        began, board = time.monotonic(), _Board(self, is_shown=show)
+        token = current_sweep.set(self._id)
+        ordered = coarse_to_fine(left, [len(axis) for axis in self.plan.axes])
+        self._running = Running(self._start, self._gate, self._note, self._may_start(rehearsal))
+        try:
+            self._running.go(ordered, board.tick)
+        finally:
+            self._running = None
+            self._seconds += time.monotonic() - began
+            current_sweep.reset(token)
+            board.end()
+
+    def _start(self, cell: Cell) -> Run:
+        return self._client.submit(cell.endpoint, cell.input, wait=False)
+
+    def _note(self, cell: Cell, outcome: Outcome) -> None:
+        self.outcomes[cell.position] = outcome
+
+    def _may_start(self, rehearsal: Rehearsal) -> Callable[[Cell], bool]:
+        def may(cell: Cell) -> bool:
+            if self._max_usd is None:
+                return True
+            active = self._running.active if self._running else ()
+            expected = sum(rehearsal.usd_of(one) for one in (*active, cell))
+            return self._spent() + expected <= self._max_usd
+
+        return may
+
+    def _spent(self) -> float:
+        """What is known to have been spent; what is not known counts as the most that such a run cost before."""
+        return sum(
+            filter(None, (outcome.cost for outcome in self.outcomes.values() if not outcome.is_from_history))
+        )
+
+    def _tiles(self, caption: Callable[[Cell, Outcome], str] | None = None) -> dict[tuple[int, ...], Tile]:
+        active = {cell.position for cell in self._running.active} if self._running else set()
+        tiles: dict[tuple[int, ...], Tile] = {}
+        for cell in self.cells:
+            outcome = self.outcomes.get(cell.position)
+            if outcome is None:
+                tiles[cell.position] = Tile(state="running" if cell.position in active else "waiting")
+                continue
+            image = outcome.image
+            tiles[cell.position] = Tile(
+                state=outcome.state,
+                picture=image.path if image else None,
+                caption=caption(cell, outcome) if caption else "⟲" if outcome.is_from_history else "",
+                problem=outcome.problem,
+                is_from_history=outcome.is_from_history,
+            )
+        return tiles
+
+    def _line(self) -> str:
+        counts = self.counts
+        reused = sum(outcome.is_from_history for outcome in self.outcomes.values())
+        cost = self.cost
+        words = [
+            f"{counts['succeeded']} of {len(self)}",
+            *(
+                f"{counts[state]} {state}"
+                for state in ("running", "failed", "cancelled", "unknown")
+                if counts[state]
+            ),
+            f"{reused} from history" if reused else "",
+            f"{self._seconds:.1f} s" if self._seconds else "",
+            "cost unknown" if cost is None else f"${cost:.4f}" if cost else "",
+        ]
+        return " · ".join(filter(None, words))
+
+    def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
+        return mosaic.bundle(self.grid(), [self._line()], Originals(Path.cwd()))
+
+    def __repr__(self) -> str:
+        return f"<Sweep {self.name or self._id[:8]}: {self._line()}>"
+
+
+class _Board:
+    """The output of the cell in which a sweep runs."""
+
+    def __init__(self, sweep: Sweep, *, is_shown: bool) -> None:
+        self._sweep = sweep
+        self._slot = Slot() if is_shown else None
+        self._next = 0.0
+
+    def tick(self) -> None:
+        """Show how far it is, now and then: drawing takes a small part of the time."""
+        if self._slot is None or not in_notebook() or time.monotonic() < self._next:
+            return
+        began = time.monotonic()
+        self._slot.fill(Shown(self._sweep._repr_mimebundle_()))
+        took = time.monotonic() - began
+        self._next = time.monotonic() + max(_LEAST_BETWEEN, took / _REDRAWN_AT_MOST)
+
+    def end(self) -> None:
+        """Leave the last state."""
+        if self._slot is not None and in_ipython():
+            self._slot.end(self._sweep._repr_mimebundle_())
+
+
+def _facts(cell: Cell, outcome: Outcome) -> str:
+    seed = outcome.seed if outcome.seed is not None else cell.input.get("seed")
+    words = [
+        f"seed {seed}" if seed is not None else "",
+        f"{outcome.seconds:.1f} s" if outcome.seconds else "",
+    ]
+    return " · ".join(filter(None, words))
+
+
+def _usd(cell: Cell, outcome: Outcome) -> float | None:
+    is_own = bool(outcome.stand_in) or Endpoint.parse(cell.endpoint).provider == "local"
+    return 0.0 if is_own or not outcome.request_id else outcome.cost
+
+
+def _identity(name: str, plan: Plan) -> str:
+    """What the runs of a sweep are marked with: the same for the same experiment on another day."""
+    if name:
+        return name
+    about = [plan.endpoint, sorted(map(str, plan.input.items())), [axis.name for axis in plan.axes]]
+    return hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()[:16]
+
+
+def _at_least(value: float | None, least: float, field: str) -> None:
+    if value is not None and not value >= least:
+        raise InputError(f"{field} is at least {least}, not {value!r:.40}", field=field)
