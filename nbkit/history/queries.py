@@ -155,13 +155,15 @@ def _found(conditions: Sequence[Condition], limit: int, words: str = "") -> list
     path = history_path()
     if not path.exists():
         return []
-    tables = "runs"
+    tables, number = "runs", "runs.seq"
     if words:
-        tables = "words CROSS JOIN runs ON runs.seq = words.rowid"
+        tables = "words CROSS JOIN runs ON runs.seq = words.rowid" if conditions else "words"
+        number = "words.rowid"
         conditions = [("words MATCH ?", (words,)), *conditions]
     where = " AND ".join(condition for condition, _ in conditions) or "1"
-    order = "words.rowid" if words else "runs.seq"
-    query = f"SELECT {COLUMNS} FROM {tables} WHERE {where} ORDER BY {order} DESC LIMIT ?"  # noqa: S608 - our own names
+    # Numbers are put in order, and only the rows that are wanted are read.
+    chosen = f"SELECT {number} FROM {tables} WHERE {where} ORDER BY {number} DESC LIMIT ?"  # noqa: S608 - our own names
+    query = f"SELECT {COLUMNS} FROM runs WHERE seq IN ({chosen}) ORDER BY seq DESC"  # noqa: S608 - our own names
     values = [_sendable(value) for _, many in conditions for value in many]
     with open_for_reading(path) as connection:
         try:

@@ -12,7 +12,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.bench import file_figures, queue_figures, server_figures, start_figures, stream_figures
+from tests.bench import (
+    file_figures,
+    history_figures,
+    queue_figures,
+    server_figures,
+    start_figures,
+    stream_figures,
+)
 from tests.bench.processes import Child, Place
 
 if TYPE_CHECKING:
@@ -30,6 +37,9 @@ FIGURES: dict[str, Callable[..., Iterator[Row]]] = {
     "upload": file_figures.upload,
     "download": file_figures.download,
     "picture": file_figures.picture,
+    "history": history_figures.written,
+    "search": history_figures.searched,
+    "two-kernels": history_figures.two_kernels,
     "imports": start_figures.imports,
     "extension": start_figures.extension,
     "server": server_figures.rates,
