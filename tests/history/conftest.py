@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 EVENTS = (Queued(2, raw={"status": "IN_QUEUE", "queue_position": 2}), Started(raw={"status": "IN_PROGRESS"}))
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine take its time; how long a run waits is for other processes to show."""
+    monkeypatch.setattr("nbkit.history.recorder.PATIENCE", 30.0)
+
+
 @pytest.fixture
 def record() -> Record:
     """Write a run down from its beginning to its end, and return it as the history has it."""
