@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import NbkitError
+from nbkit.history.notebook import runs_told
 
 if TYPE_CHECKING:
     import argparse
@@ -87,13 +88,10 @@ def _as_page(notebook: Any) -> str:
 def _runs(notebook: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What the outputs say of the runs that made them, each run once."""
     seen: set[str] = set()
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", ()):
-            about = output.get("metadata", {}).get("text/html", {}).get("nbkit", [])
-            for run in [about] if isinstance(about, dict) else about:
-                if run["request_id"] not in seen:
-                    seen.add(run["request_id"])
-                    yield run
+    for _cell, run in runs_told(notebook):
+        if run["request_id"] not in seen:
+            seen.add(run["request_id"])
+            yield run
 
 
 def _print_table(runs: list[dict[str, Any]]) -> None:

@@ -6,23 +6,44 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbkit.history.marks import note, star, unstar
+    from nbkit.history.packing import Packed, pack
     from nbkit.history.pruning import Pruned, prune
     from nbkit.history.queries import from_file, get, search
     from nbkit.history.record import RunRecord
     from nbkit.history.runs import Runs
+    from nbkit.history.unpacking import Unpacked, unpack
 
-__all__ = ["Pruned", "RunRecord", "Runs", "from_file", "get", "note", "prune", "search", "star", "unstar"]
+__all__ = [
+    "Packed",
+    "Pruned",
+    "RunRecord",
+    "Runs",
+    "Unpacked",
+    "from_file",
+    "get",
+    "note",
+    "pack",
+    "prune",
+    "search",
+    "star",
+    "unpack",
+    "unstar",
+]
 
 _HOMES = {
+    "Packed": "nbkit.history.packing",
     "Pruned": "nbkit.history.pruning",
     "RunRecord": "nbkit.history.record",
     "Runs": "nbkit.history.runs",
+    "Unpacked": "nbkit.history.unpacking",
     "from_file": "nbkit.history.queries",
     "get": "nbkit.history.queries",
     "note": "nbkit.history.marks",
+    "pack": "nbkit.history.packing",
     "prune": "nbkit.history.pruning",
     "search": "nbkit.history.queries",
     "star": "nbkit.history.marks",
+    "unpack": "nbkit.history.unpacking",
     "unstar": "nbkit.history.marks",
 }
 

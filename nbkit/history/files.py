@@ -8,10 +8,39 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
 from nbkit.errors import MediaError
+
+ORIGINALS = "nbkit_files"
+"""The folder of whole files beside a notebook."""
+_PREFIX = 16
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
+# A browser would run what stands in these, with the notebook server as its origin.
+_ACTIVE = (
+    ".html",
+    ".htm",
+    ".xhtml",
+    ".shtml",
+    ".svg",
+    ".svgz",
+    ".xml",
+    ".xsl",
+    ".js",
+    ".mjs",
+    ".mht",
+    ".ipynb",
+)
+
+
+def name_beside(sha256: str, name: str) -> str:
+    """The name of a file in the folder beside a notebook, by its hash and the name or path that it has elsewhere."""
+    inert = tuple(f"{suffix}.txt" for suffix in _ACTIVE)
+    suffix = PurePath(name.removesuffix(".txt") if name.endswith(inert) else name).suffix.lower()
+    if not _SUFFIX.fullmatch(suffix):
+        suffix = ""
+    return sha256[:_PREFIX] + (f"{suffix}.txt" if suffix in _ACTIVE else suffix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +88,7 @@ class Incoming:
     """A file that is being received; nobody sees it until it is kept."""
 
     def __init__(self, store: FileStore) -> None:
-        self._store = store
+        self.store = store
         self._hash = hashlib.sha256()
         self.size = 0
         try:
@@ -80,7 +109,7 @@ class Incoming:
         try:
             self._file.write(chunk)
         except OSError as error:
-            raise _unwritable(self._store.folder, error) from error
+            raise _unwritable(self.store.folder, error) from error
         self._hash.update(chunk)
         self.size += len(chunk)
 
@@ -93,7 +122,7 @@ class Incoming:
         try:
             self._file.flush()
         except OSError as error:
-            raise _unwritable(self._store.folder, error) from error
+            raise _unwritable(self.store.folder, error) from error
         return self.path
 
     def keep(self, suffix: str) -> Stored:
@@ -103,14 +132,14 @@ class Incoming:
             MediaError: The disk is full or failing.
         """
         sha256 = self._hash.hexdigest()
-        target = self._store.path_of(sha256, suffix)
+        target = self.store.path_of(sha256, suffix)
         try:
             self._file.close()
             target.parent.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o644)
             os.replace(self.path, target)  # noqa: PTH105 - the atomic one
         except OSError as error:
-            raise _unwritable(self._store.folder, error) from error
+            raise _unwritable(self.store.folder, error) from error
         return Stored(target, sha256, self.size)
 
     def drop(self) -> None:

@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from nbkit.history.files import ORIGINALS, name_beside
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nbkit.display.card import Card
     from nbkit.display.figure import Figure
-
-FOLDER = "nbkit_files"
-_PREFIX = 16
-_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
-# A browser would run what stands in these, with the notebook server as its origin.
-_ACTIVE = (
-    ".html",
-    ".htm",
-    ".xhtml",
-    ".shtml",
-    ".svg",
-    ".svgz",
-    ".xml",
-    ".xsl",
-    ".js",
-    ".mjs",
-    ".mht",
-    ".ipynb",
-)
 
 
 class Originals:
@@ -46,7 +27,7 @@ class Originals:
         name: The folder's name.
     """
 
-    def __init__(self, beside: Path, name: str = FOLDER) -> None:
+    def __init__(self, beside: Path, name: str = ORIGINALS) -> None:
         self._folder = beside / name
 
     def of(self, card: Card) -> Card:
@@ -70,10 +51,7 @@ class Originals:
         if not digest:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-        suffix = (path.suffix or PurePath(figure.name).suffix).lower()
-        if not _SUFFIX.fullmatch(suffix):
-            suffix = ""
-        return digest[:_PREFIX] + (f"{suffix}.txt" if suffix in _ACTIVE else suffix)
+        return name_beside(digest, path.name if path.suffix else figure.name)
 
     def _place(self, source: Path, target: Path) -> None:
         if target.exists():
