@@ -47,5 +47,10 @@ def is_private(url: str) -> bool:
         host = ipaddress.ip_address((urlsplit(url).hostname or "").partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(host, "ipv4_mapped", None) or host
-    return not mapped.is_global
+    return not is_public(host)
+
+
+def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether a machine of the public internet has an address; one of many machines is none."""
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_global) and not mapped.is_multicast

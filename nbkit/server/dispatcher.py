@@ -31,7 +31,10 @@ class Dispatcher:
         self._settings = settings
         self._store = store
         self._waiting: tuple[list[_Ticket], ...] = ([], [], [])
-        self._idle = [WorkerProcess(settings.data_dir) for _ in range(settings.workers)]
+        self._idle = [
+            WorkerProcess(settings.data_dir, public_only=not settings.on_loopback)
+            for _ in range(settings.workers)
+        ]
         self._computing: dict[str, _Computation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False

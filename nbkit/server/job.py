@@ -46,9 +46,11 @@ class Job:
         endpoint: str = "",
         previews: bool = False,
         file_seconds: float | None = None,
+        public_only: bool = False,
     ) -> None:
         self._send = send
         self._files = files
+        self._public_only = public_only
         self._last_preview = 0.0
         self.endpoint = endpoint
         self.previews = previews
@@ -91,7 +93,7 @@ class Job:
         Raises:
             FieldRefused: It cannot be had, is no picture, or is too large.
         """
-        return load_picture(url, field, self._files)
+        return load_picture(url, field, self._files, public_only=self._public_only)
 
     def save_image(
         self,

@@ -6,60 +6,43 @@ entries of single fields.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import io
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from nbkit.errors import InputError
-from nbkit.model.address import is_loopback
+from nbkit.server.field_refused import FieldRefused
+from nbkit.server.remote_file import fetch, unreachable
 
 if TYPE_CHECKING:
-    import httpx
     from PIL import Image
 
     from nbkit.server.files import FileStore
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-MAX_BYTES = 50 * 2**20
 MAX_SIDE = 8192  # pixels
 MAX_PIXELS = 36_000_000
-FETCH_SECONDS = 20.0
-MAX_REDIRECTS = 5
 _LONGEST_ADDRESS = 2000
 
 
-class FieldRefused(InputError):
-    """One field of an input cannot be used.
-
-    Attributes:
-        kind: fal's word for why.
-        context: The limit that was passed.
-    """
-
-    def __init__(self, message: str, *, field: str, kind: str, context: dict[str, Any] | None = None) -> None:
-        super().__init__(message, field=field)
-        self.kind = kind
-        self.context = context or {}
-
-
-def load_picture(url: str, field: str, files: FileStore) -> Image.Image:
+def load_picture(url: str, field: str, files: FileStore, *, public_only: bool = False) -> Image.Image:
     """Get and decode the picture that an input field names.
 
     Args:
         url: A data URI, an address of one of this server's files, or any http(s) address.
         field: The field's name, for errors.
         files: The server's files.
+        public_only: Whether other addresses than those of the server's files must be on the public internet.
 
     Raises:
         FieldRefused: It cannot be had, is no picture, or is too large.
     """
-    return _decode(_content(url, field, files), field)
+    return _decode(_content(url, field, files, public_only=public_only), field)
 
 
-def _content(url: str, field: str, files: FileStore) -> bytes:
+def _content(url: str, field: str, files: FileStore, *, public_only: bool) -> bytes:
     scheme = url.partition(":")[0].lower()
     if scheme == "data":
         return _from_data_uri(url, field)
@@ -67,10 +50,10 @@ def _content(url: str, field: str, files: FileStore) -> bytes:
     if own is not None:
         return own
     if scheme not in ("http", "https"):
-        raise _unreachable(
+        raise unreachable(
             url, f"{scheme[:20]!r} is not a scheme that can be fetched; use https or a data URI", field
         )
-    return fetch(url, field)[0]
+    return asyncio.run(fetch(url, field, public_only=public_only))[0]
 
 
 def _from_data_uri(url: str, field: str) -> bytes:
@@ -93,52 +76,6 @@ def _own_file(url: str, files: FileStore) -> bytes | None:
         return None
     path = files.path(file_id)
     return path.read_bytes() if path and files.find(file_id) else None
-
-
-def fetch(url: str, field: str) -> tuple[bytes, str]:
-    """Fetch an address of http(s), within the bounds on bytes, time and redirects.
-
-    Args:
-        url: The address.
-        field: The field that names it, for errors.
-
-    Returns:
-        Its bytes, and the type that its server calls them.
-
-    Raises:
-        FieldRefused: It cannot be had, or is too large.
-    """
-    import httpx
-
-    # A proxy that is meant for the outside cannot reach this machine's own addresses.
-    client = httpx.Client(
-        follow_redirects=True, max_redirects=MAX_REDIRECTS, timeout=10, trust_env=not is_loopback(url)
-    )
-    deadline = time.monotonic() + FETCH_SECONDS
-    try:
-        with client, client.stream("GET", url) as answer:
-            if answer.is_error:
-                raise _unreachable(url, f"HTTP {answer.status_code}", field)
-            return _body(answer, url, field, deadline), answer.headers.get("content-type", "")
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise _unreachable(url, str(error) or type(error).__name__, field) from error
-
-
-def _body(answer: httpx.Response, url: str, field: str, deadline: float) -> bytes:
-    content = bytearray()
-    for chunk in answer.iter_bytes():
-        content += chunk
-        if len(content) > MAX_BYTES:
-            message = f"The file at {url[:200]} is larger than {MAX_BYTES // 2**20} MiB"
-            raise FieldRefused(message, field=field, kind="file_too_large", context={"max_size": MAX_BYTES})
-        if time.monotonic() > deadline:
-            raise _unreachable(url, f"it took longer than {FETCH_SECONDS:.0f} s", field)
-    return bytes(content)
-
-
-def _unreachable(url: str, reason: str, field: str) -> FieldRefused:
-    message = f"Failed to download the file at {url[:200]}: {reason[:300]}"
-    return FieldRefused(message, field=field, kind="file_download_error")
 
 
 def _decode(content: bytes, field: str) -> Image.Image:

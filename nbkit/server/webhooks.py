@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import ipaddress
 import json
 import time
 from http import HTTPStatus
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from nbkit.errors import NbkitError, ServerError
 from nbkit.model.address import origin, shown
 from nbkit.server.files import kept_secret
+from nbkit.server.public_address import NotPublic, public_place
 from nbkit.server.replies import BadRequest
 from nbkit.wire.fal.webhooks import Signature, jwks, signed_message, webhook_body
 
@@ -186,24 +186,10 @@ class Webhooks:
         """
         if self._settings.on_loopback:
             return url, {}
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port or parts.scheme, type=1)
-        addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
-        if not addresses or not all(_is_public(address) for address in addresses):
-            raise WrongReceiver("its address is not on the public internet")
-        if parts.scheme == "https":
-            return url, {}  # the certificate proves who answers
-        # The address that was judged is the one that is asked: a name may lead elsewhere the next moment.
-        literal = f"[{addresses[0]}]" if addresses[0].version == 6 else str(addresses[0])  # noqa: PLR2004
-        place = parts._replace(netloc=f"{literal}:{port}" if port else literal).geturl()
-        return place, {"host": parts.netloc}
-
-
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_global) and not address.is_multicast
+        try:
+            return await public_place(url)
+        except NotPublic as error:
+            raise WrongReceiver(*error.args) from error
 
 
 def _body(request_id: str, status: int, content: bytes, most: int) -> bytes:

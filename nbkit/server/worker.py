@@ -1,7 +1,7 @@
 """A worker process: takes requests from its standard input one after the other and computes them.
 
-Started by `nbkit.server.workers` as `python -m nbkit.server.worker DATA_DIR`. It ends when its standard input
-does, so it cannot outlive the server, whatever it is busy with.
+Started by `nbkit.server.workers` as `python -m nbkit.server.worker DATA_DIR [--public-only]`. It ends when its standard
+input does, so it cannot outlive the server, whatever it is busy with.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import EngineError, MissingWeights
 from nbkit.server import frames
+from nbkit.server.field_refused import FieldRefused
 from nbkit.server.files import FileStore
 from nbkit.server.job import Job, JobCancelled
-from nbkit.server.picture_input import FieldRefused
 from nbkit.wire.fal.answers import CANCELLED, field_error
 
 if TYPE_CHECKING:
@@ -32,8 +32,16 @@ if TYPE_CHECKING:
     from nbkit.server.frames import Message
 
 
-def main(data_dir: str) -> None:
-    """Work until standard input ends."""
+PUBLIC_ONLY = "--public-only"
+
+
+def main(data_dir: str, *, public_only: bool = False) -> None:
+    """Work until standard input ends.
+
+    Args:
+        data_dir: The server's folder.
+        public_only: Whether pictures from elsewhere must be on the public internet.
+    """
     # Ctrl-C in a terminal reaches every process of the group; the server decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     inbox, outbox = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -47,7 +55,7 @@ def main(data_dir: str) -> None:
             outbox.write(packed)
             outbox.flush()
 
-    worker = Worker(send, FileStore(Path(data_dir)))
+    worker = Worker(send, FileStore(Path(data_dir)), public_only=public_only)
     threading.Thread(target=worker.listen, args=(inbox,), daemon=True).start()
     worker.work()
 
@@ -55,9 +63,12 @@ def main(data_dir: str) -> None:
 class Worker:
     """Computes the requests that arrive."""
 
-    def __init__(self, send: Callable[[Message], None], files: FileStore) -> None:
+    def __init__(
+        self, send: Callable[[Message], None], files: FileStore, *, public_only: bool = False
+    ) -> None:
         self._send = send
         self._files = files
+        self._public_only = public_only
         self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._job: Job | None = None
 
@@ -85,7 +96,7 @@ class Worker:
     def _outcome(self, order: Message) -> Message:
         """Compute one request; every way in which it can end becomes a status and a body."""
         facts = {name: order[name] for name in ("endpoint", "previews", "file_seconds")}
-        job = Job(self._send, self._files, **facts)
+        job = Job(self._send, self._files, public_only=self._public_only, **facts)
         self._job = job
         printed = _Printed(job)
         try:
@@ -153,4 +164,4 @@ def _function(path: str) -> Any:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], public_only=PUBLIC_ONLY in sys.argv[2:])

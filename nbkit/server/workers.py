@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from nbkit.errors import ServerError
 from nbkit.server import frames
 from nbkit.server.runs import Outcome
+from nbkit.server.worker import PUBLIC_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +30,15 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class WorkerProcess:
-    """One process, started when it is first needed and again after it was ended."""
+    """One process, started when it is first needed and again after it was ended.
 
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
+    Args:
+        data_dir: The server's folder.
+        public_only: Whether it fetches pictures from the public internet alone.
+    """
+
+    def __init__(self, data_dir: Path, *, public_only: bool = False) -> None:
+        self._words = (str(data_dir), *((PUBLIC_ONLY,) if public_only else ()))
         self._process: asyncio.subprocess.Process | None = None
 
     async def warm_up(self) -> None:
@@ -87,7 +93,7 @@ class WorkerProcess:
                 sys.executable,
                 "-m",
                 "nbkit.server.worker",
-                str(self._data_dir),
+                *self._words,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env={**_ONE_THREAD, **os.environ},

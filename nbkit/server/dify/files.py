@@ -10,11 +10,12 @@ import uuid
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nbkit.errors import InputError
+from nbkit.server.field_refused import FieldRefused
 from nbkit.server.files import FileStore, StoredFile, kept_secret
-from nbkit.server.picture_input import FieldRefused, fetch
+from nbkit.server.remote_file import fetch
 from nbkit.wire.dify.file_answers import (
     LOCAL_FILE,
     REMOTE_URL,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from nbkit.wire.dify.era import Era
 
 _REMOTE_KEPT = 3600.0  # seconds: longer than any run takes
+_FETCHES = 8  # at once: each may be tens of megabytes in memory
 _MISMATCH = "Detected file type does not match the specified type. Please verify the file."
 
 
@@ -52,6 +54,8 @@ class DifyFiles:
         self._era = era
         self._tenant = tenant
         self._secret = kept_secret(settings.data_dir / "dify-key")
+        self._public_only = not settings.on_loopback
+        self._fetches = asyncio.Semaphore(_FETCHES)
 
     def told(self, value: Any, origin: str) -> Any:
         """A value as JSON; every file in it has a new address.
@@ -125,7 +129,7 @@ class DifyFiles:
         if method == LOCAL_FILE:
             file = await asyncio.to_thread(self._uploaded, given, origin)
         elif method == REMOTE_URL:
-            file = await asyncio.to_thread(self._fetched, given)
+            file = await self._remote(given)
         else:
             raise InputError(f"No matching enum found for value {str(method)[:80]!r}")
         if given.get("type") not in (file.kind, "custom"):
@@ -148,20 +152,33 @@ class DifyFiles:
         file = self.kept(stored, LOCAL_FILE)
         return replace(file, source=self.address(file, origin))
 
-    def _fetched(self, given: Mapping[str, Any]) -> FileFacts:
+    async def _remote(self, given: Mapping[str, Any]) -> FileFacts:
         url = given.get("url") or given.get("remote_url")
         if not isinstance(url, str) or not url.startswith(("http://", "https://")):
             raise InputError("Invalid file url")
-        try:
-            content, content_type = fetch(url, "url")
-        except FieldRefused as error:
-            raise InputError(str(error)) from error
-        name = unquote(PurePosixPath(urlsplit(url).path).name) or "file"
-        if not PurePosixPath(name).suffix:
-            name += mimetypes.guess_extension(content_type.partition(";")[0].strip()) or ""
-        stored = StoredFile.new(name, content_type, _REMOTE_KEPT)
-        self.store.put(stored, content)
+        stored = await asyncio.to_thread(self._own, url)
+        if stored is None:
+            try:
+                async with self._fetches:
+                    content, content_type = await fetch(url, "url", public_only=self._public_only)
+            except FieldRefused as error:
+                raise InputError(str(error)) from error
+            name = unquote(PurePosixPath(urlsplit(url).path).name) or "file"
+            if not PurePosixPath(name).suffix:
+                name += mimetypes.guess_extension(content_type.partition(";")[0].strip()) or ""
+            stored = StoredFile.new(name, content_type, _REMOTE_KEPT)
+            await asyncio.to_thread(self.store.put, stored, content)
         return self.kept(stored, REMOTE_URL, url)
+
+    def _own(self, url: str) -> StoredFile | None:
+        """The file behind an address that was signed here and is still valid, whatever host it names."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
+        path = PurePosixPath(parts.path)
+        file_id = path.parent.name if path.name == "file-preview" else path.stem
+        return self.find(file_id) if self.opens(file_id, dict(parse_qsl(parts.query))) else None
 
     def _made(self, image: Mapping[str, Any]) -> FileFacts:
         file_id = image["url"].split("/")[-2]
