@@ -293,6 +293,20 @@ SECOND_STREAMS = _each(
     }
 )
 
+_BY_PAGE = "Dify's web page"
+
+ANSWERS = _each(
+    {
+        f"{NEW}/63b-human-form-post-badaction-v1.http": _BY_PAGE,
+        f"{NEW}/63b-human-form-post-badaction-web.http": "Invalid action: nope",
+        f"{NEW}/63c-human-form-post-v1.http": _BY_PAGE,
+        f"{NEW}/63c-human-form-post-web.http": _WELL,
+        f"{NEW}/63d-human-form-post-again-v1.http": _BY_PAGE,
+        f"{NEW}/63d-human-form-post-again-web.http": "already been submitted",
+    }
+)
+"""What becomes of an answer to a form. Later servers give programs the answers that this one gives its own page."""
+
 NOT_ASKED = {
     "*/INDEX.md": "the requests that were sent",
     "*/*.timing": "when the pieces of a stream arrived, of the same name",
@@ -301,5 +315,5 @@ NOT_ASKED = {
     f"{NEW}/37e-workflow-key-on-chat.http": "a workflow is not a chat",
     f"{NEW}/37f-workflow-key-on-completion.http": "nor a completion",
     "*/42*-file-preview*.http": "servers show the files of chats so, not those of workflows",
-    f"{NEW}/63*-human-form-*.http": "a person answers in Dify, not through this client",
+    f"{NEW}/63-human-form-get-*.http": "the event that pauses a run brings the form along",
 }

@@ -121,6 +121,7 @@ class Conductor:
                 billable_units=reply.billable_units,
                 cost=self._cost(reply.billable_units),
                 stand_in=run.stand_in,
+                is_partial=reply.is_partial,
             )
             if not isinstance(run.events[-1] if run.events else None, Output):
                 run._publish(Output(reply.data, final=True, raw=reply.data, media=media))  # noqa: SLF001

@@ -108,7 +108,9 @@ class DifyConductor(Conductor):
         outcome = reader.outcome
         assert outcome is not None, "the service tells events until a run is over"  # noqa: S101
         if outcome.is_well:
-            return Reply(outcome.outputs, reader.run_id, metrics=outcome.metrics)
+            return Reply(
+                outcome.outputs, reader.run_id, metrics=outcome.metrics, is_partial=outcome.is_partial
+            )
         about = {"endpoint": self.run.endpoint, "request_id": reader.run_id}
         if failed is None:
             raise RunCancelled(

@@ -48,5 +48,6 @@ def _holds_more(value: Any) -> bool:
 
 def _is_file(value: Any) -> bool:
     if isinstance(value, dict):
-        return isinstance(value.get("url"), str)
+        # Dify's file objects of 0.6 may be without an address.
+        return isinstance(value.get("url"), str) or value.get("__variant") == "FileVar"
     return isinstance(value, str) and value.startswith("data:") and "," in value[:200]

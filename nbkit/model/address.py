@@ -43,11 +43,22 @@ def is_private(url: str) -> bool:
     """Whether an address is on this machine or in its own network, as far as it tells: names are not looked up."""
     if is_loopback(url):
         return True
+    host = _literal(url)
+    return host is not None and not is_public(host)
+
+
+def is_link_local(url: str) -> bool:
+    """Whether an address is of the kind by which machines are told secrets of their own, such as a cloud's metadata."""
+    host = _literal(url)
+    return host is not None and host.is_link_local
+
+
+def _literal(url: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         host = ipaddress.ip_address((urlsplit(url).hostname or "").partition("%")[0])
     except ValueError:
-        return False
-    return not is_public(host)
+        return None
+    return getattr(host, "ipv4_mapped", None) or host
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -34,6 +34,7 @@ class Result:
         cost: Money, None where unknown; never 0 for "unknown".
         stand_in: The local model that answered in place of the endpoint, an empty string for the real one.
         ended_at: When it was here, in seconds since 1970.
+        is_partial: Whether steps of a workflow failed and it went on without them.
     """
 
     data: Any
@@ -47,6 +48,7 @@ class Result:
     cost: float | None = None
     stand_in: str = ""
     ended_at: float = field(default_factory=time.time, repr=False, compare=False)
+    is_partial: bool = False
 
     def __post_init__(self) -> None:
         if self.endpoint:
@@ -139,7 +141,8 @@ class Result:
     def __repr__(self) -> str:
         count = len(self.media)
         files = f"{count} file{'s' if count != 1 else ''}" if count else ""
-        facts = (files, "" if self.seed is None else f"seed {self.seed}", f"{self.seconds:.1f} s")
+        partial = "partial: steps of it failed" if self.is_partial else ""
+        facts = (partial, files, "" if self.seed is None else f"seed {self.seed}", f"{self.seconds:.1f} s")
         stand_in = f" (stand-in: {self.stand_in})" if self.stand_in else ""
         return clean(f"<Result of {self.endpoint}{stand_in}: {', '.join(filter(None, facts))}>")
 
@@ -156,5 +159,6 @@ class Result:
             stand_in=self.stand_in,
             cost=self.cost,
             tokens=self.tokens,
+            is_partial=self.is_partial,
         )
         return bundle(card), self.facts()

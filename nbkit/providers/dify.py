@@ -260,9 +260,10 @@ class DifyService:
             if chunk is None:
                 return
             for sent in decoder.feed(chunk):
-                until = loop.time() + self._patience.followed
                 for event in reader.read(sent.data):
                     yield event
+                if reader.run_id:  # what no run is named by is no sign of one
+                    until = loop.time() + self._patience.followed
                 if reader.outcome is not None:  # a stream may stay open after its last word
                     return
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes, urljoin
 
 from nbkit.errors import ConnectionFailed, MediaError, RequestLost
-from nbkit.model.address import is_private, origin, shown
+from nbkit.model.address import is_link_local, is_private, origin, shown
 from nbkit.model.media import Media, find_media
 from nbkit.transport.failures import refusal
 from nbkit.transport.retry import Failure, delay_before_retry
@@ -188,7 +188,7 @@ class Collector:
 
     @staticmethod
     def _is_near(url: str, hosts: Hosts) -> bool:
-        return origin(url) in hosts.origins or is_private(hosts.queue)
+        return origin(url) in hosts.origins or (is_private(hosts.queue) and not is_link_local(url))
 
     async def _take(self, opened: Opened, incoming: Incoming, room: _Room) -> str:
         if opened.status != HTTPStatus.OK:

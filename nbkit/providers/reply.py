@@ -32,6 +32,7 @@ class Reply:
         billable_units: What the service says it will bill, None where it does not say.
         stand_in: The local model that answered, or an empty string.
         metrics: What the service measured.
+        is_partial: Whether steps failed and the workflow went on without them.
     """
 
     data: Any
@@ -39,6 +40,7 @@ class Reply:
     billable_units: float | None = None
     stand_in: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    is_partial: bool = False
 
 
 def run_error(

@@ -38,6 +38,7 @@ SSE = {"content-type": "text/event-stream; charset=utf-8", "x-version": "1.13.2"
 OLD_SSE = SSE | {"x-version": "1.8.1"}
 PING = b"event: ping\n\n"
 BREATHS: list[bytes | float] = [PING, 0.1] * 15
+OF_NO_RUN: list[bytes | float] = [b'data: {"event": "advert", "workflow_run_id": "../.."}\n\n', 0.1] * 15
 
 
 @pytest.fixture(autouse=True)
@@ -236,11 +237,14 @@ def test_inputs_are_checked_before_anything_is_sent(client: nbkit.Client, script
 
 
 def test_a_partial_success_warns(client: nbkit.Client, scripted: ScriptedServer) -> None:
-    """A run that succeeded in part is a success with a warning among its logs."""
+    """A run that succeeded in part is a success with a warning, and its result says so wherever it is shown."""
     scripted.on("POST", RUN, recording(f"{NEW}/13-partial-streaming.http").act())
     run = client.submit(APP, {})
-    run.result(5)
+    result = run.result(5)
 
+    assert result.is_partial
+    assert "partial" in repr(result)
+    assert "partial" in result._repr_mimebundle_()[0]["text/html"]
     assert "1 of its steps failed" in run.logs[-1]
     assert [it.level for it in run.events if isinstance(it, Log)] == ["WARNING", "WARNING"]
 
@@ -292,6 +296,7 @@ def test_an_error_and_then_silence(
 
 FAULTS: list[tuple[str, Act, type[Exception], str]] = [
     ("hang on invalid input", stream(PING, headers=SSE, then="hold"), RunUnknown, "told nothing for 1 s"),
+    ("events of no run", stream(*OF_NO_RUN, headers=SSE, then="hold"), RunUnknown, "told nothing"),
     ("signs of life alone", stream(*BREATHS, headers=SSE, then="hold"), RunUnknown, "told nothing"),
     ("no answer", never, RunUnknown, "may have happened"),
     ("reset", reset, RunUnknown, "may have happened"),

@@ -13,6 +13,7 @@ from nbkit.errors import ServiceError
 from nbkit.model.event import Output, Paused
 from tests.dify_cases import (
     ABOUT,
+    ANSWERS,
     FILES,
     FORMS,
     LOGS,
@@ -52,7 +53,7 @@ def ended(outputs: bytes = b"{}") -> bytes:
 
 def test_every_recording_is_accounted_for() -> None:
     """Each recorded file stands in the table once: as an answer to this client, or with a reason why it is none."""
-    tables = [RUNS, RECORDS, UPLOADS, STOPS, FORMS, ABOUT, LOGS, FILES, SECOND_STREAMS]
+    tables = [RUNS, RECORDS, UPLOADS, STOPS, FORMS, ABOUT, LOGS, FILES, SECOND_STREAMS, ANSWERS]
     listed = sorted(
         [name for table in tables for name in table] + [it for glob in NOT_ASKED for it in names(glob)]
     )
@@ -249,3 +250,30 @@ def test_a_recorded_second_stream(dify_client: nbkit.Client, scripted: ScriptedS
 
     assert [it.node for it in run.events if isinstance(it, Paused)] == ["ask", "ask"]
     assert scripted.count("POST") == 1
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_recorded_answer_to_a_form(dify_client: nbkit.Client, scripted: ScriptedServer, name: str) -> None:
+    """What a server says to an answer is told, and the run goes on to its end either way."""
+    first, last = recording(HUMAN), recording(f"{NEW}/65-human-detail-after.http")
+    run_id = first.events[0]["workflow_run_id"]
+    (asked,) = (it["data"] for it in first.events if it["event"] == "human_input_required")
+    form = f"/v1/form/human_input/{asked['form_token']}"
+    serve_files(scripted, last)
+    scripted.on("POST", RUN, first.act())
+    waiting = recording(f"{NEW}/62-human-detail-paused.http").act()
+    record = f"{RUN}/{run_id}"
+    scripted.on("GET", record, waiting)
+    scripted.on("POST", form, recording(name).act())
+    run = dify_client.submit(APP, {})
+    scripted.until(lambda: any(isinstance(it, Paused) for it in run.events))
+    if ANSWERS[name].words:
+        with pytest.raises(ServiceError, match=ANSWERS[name].words):
+            run.answer("approve", note="fine")
+    else:
+        run.answer("approve", note="fine")
+    scripted.on("GET", record, last.act())
+    run.result(10)
+
+    (post,) = scripted.requests("POST", form)
+    assert post.json == {"inputs": {"note": "fine"}, "action": "approve", "user": "u1"}

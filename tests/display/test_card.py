@@ -165,6 +165,7 @@ def test_output_becomes_one_value_a_row() -> None:
     given = {
         "images": [{"url": "https://x/1.png", "width": 5}],
         "image": "data:image/png;base64,AAAA",
+        "old": [{"__variant": "FileVar", "tenant_id": "t", "related_id": "r", "filename": "a.png"}],
         "seed": 7,
         "timings": {"inference": 0.123456789, "queue": 1},
         "nsfw": [False, True],

@@ -309,6 +309,17 @@ async def test_a_disk_that_fails_is_told_once(
 PUBLIC = Hosts.of_fal({})
 
 
+@pytest.mark.parametrize("url", ["http://169.254.169.254/latest/meta-data", "http://[fe80::1]/x"])
+async def test_not_even_a_service_of_this_network_has_us_ask_for_a_machine_s_own_secrets(
+    url: str, service: FalService, folder: Path
+) -> None:
+    """A service on a private address may keep its files on another one, but none of them at a cloud's metadata."""
+    private = Hosts.of_origin("http://10.0.0.1")
+    (media,) = await Collector(service.transport, FileStore(folder), private).collect({"url": url})
+
+    assert "inside this network" in media.problem
+
+
 @pytest.mark.parametrize(
     "url",
     [

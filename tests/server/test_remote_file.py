@@ -9,6 +9,7 @@ import pytest
 
 from nbkit.server import remote_file
 from nbkit.server.field_refused import FieldRefused
+from nbkit.server.public_address import public_place
 from nbkit.server.remote_file import fetch
 from tests.scripted_server import answer
 from tests.server.dify.test_dify_files import local, picture
@@ -99,10 +100,9 @@ async def test_a_redirect_does_not_lead_inside_either(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each address on the way is judged: a public one that redirects inside is not followed there."""
-    judged = remote_file.public_place
 
     async def public_at_first(url: str) -> tuple[str, dict[str, str]]:
-        return (url, {}) if url.endswith("/first") else await judged(url)
+        return (url, {}) if url.endswith("/first") else await public_place(url)
 
     monkeypatch.setattr(remote_file, "public_place", public_at_first)
     scripted.on("GET", "/first", answer(status=302, headers={"location": f"{scripted.origin}/secret.png"}))

@@ -21,7 +21,7 @@ from nbkit.model.event import (
     Unrecognised,
 )
 from nbkit.wire.dify.human_forms import form_id, paused_forms, read_form
-from nbkit.wire.dify.outcome import Outcome, read_outcome
+from nbkit.wire.dify.outcome import Outcome, identifier, read_outcome
 from nbkit.wire.dify.repeats import Repeats
 from nbkit.wire.dify.steps import StepReader
 from nbkit.wire.dify.versions import takes_answers
@@ -87,8 +87,8 @@ class EventReader:
         kind = _text(payload.get("event"))
         inner = payload.get("data")
         data = inner if isinstance(inner, dict) else {}
-        self.run_id = self.run_id or _text(payload.get("workflow_run_id"))
-        self.task_id = self.task_id or _text(payload.get("task_id"))
+        self.run_id = self.run_id or identifier(payload.get("workflow_run_id"))
+        self.task_id = self.task_id or identifier(payload.get("task_id"))
         if self._repeats.is_known(kind, data):
             return []
         if kind in _STEP_ENDS:
@@ -113,9 +113,8 @@ class EventReader:
         self.run_id = self.run_id or outcome.run_id
         raw = outcome.raw
         if outcome.is_well:
-            is_partial = outcome.status == "partial-succeeded"
-            events: list[Event] = [Output(outcome.outputs, final=True, partial=is_partial, raw=raw)]
-            if is_partial:
+            events: list[Event] = [Output(outcome.outputs, final=True, partial=outcome.is_partial, raw=raw)]
+            if outcome.is_partial:
                 failed = f"{outcome.handled} of its steps failed" if outcome.handled else "steps of it failed"
                 events.insert(0, Log(_PARTLY.format(failed), level="WARNING", raw=raw))
             return events

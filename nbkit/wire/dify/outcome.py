@@ -8,6 +8,7 @@ null or, where all is well in 1.8, an empty string; the record of a run that is 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _UNDER_WAY = ("running", "paused", "scheduled", "pending")
 _WORDS = {"succeeded": "completed", "partial-succeeded": "completed"}
+_IDENTIFIER = re.compile(r"[\w-]{1,200}", re.ASCII)
 _METRICS = ("elapsed_time", "total_tokens", "total_steps")
 
 
@@ -55,6 +57,11 @@ class Outcome:
         """Whether it ended and its outputs are here."""
         return self.status in _WORDS
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether steps failed and the workflow went on without them."""
+        return self.status == "partial-succeeded"
+
     def as_status(self) -> Status:
         """The same as the state of a request."""
         failure = self.error if self.status in ("failed", "stopped") else ""
@@ -71,8 +78,8 @@ def read_outcome(body: Any) -> Outcome | None:
         return None
     handled = data.get("exceptions_count")
     return Outcome(
-        _text(data.get("id") or body.get("workflow_run_id") or data.get("workflow_run_id")),
-        _text(body.get("task_id")),
+        identifier(data.get("id") or body.get("workflow_run_id") or data.get("workflow_run_id")),
+        identifier(body.get("task_id")),
         _text(data.get("status")),
         _outputs(data.get("outputs")),
         _text(data.get("error")),
@@ -80,6 +87,11 @@ def read_outcome(body: Any) -> Outcome | None:
         {name: data[name] for name in _METRICS if isinstance(data.get(name), (int, float))},
         body,
     )
+
+
+def identifier(value: Any) -> str:
+    """An id that a server tells of a run or task; an empty string for what cannot stand in an address as one."""
+    return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else ""
 
 
 def _outputs(value: Any) -> Any:

@@ -287,3 +287,17 @@ def test_a_run_that_is_not_known() -> None:
 def test_servers_that_forget_how_a_dropped_run_ended(version: str, loses: bool) -> None:  # noqa: FBT001
     """Servers up to 1.8 never record the end of a run whose stream was dropped."""
     assert loses_dropped_runs(version) is loses
+
+
+@pytest.mark.parametrize(
+    "strange", ["..", "a/b", "a\r\nx: y", "?a=b", "\ud800", "x" * 300, "", 5, None, ["a"]]
+)
+def test_what_is_no_id_is_not_taken_for_one(strange: Any) -> None:
+    """An id becomes part of an address, so only what may be an id is kept as one."""
+    reader = EventReader()
+    reader.take({"event": "workflow_started", "workflow_run_id": strange, "task_id": strange, "data": {}})
+    outcome = read_outcome({"task_id": strange, "data": {"id": strange, "status": "succeeded"}})
+
+    assert (reader.run_id, reader.task_id) == ("", "")
+    assert outcome is not None
+    assert (outcome.run_id, outcome.task_id) == ("", "")
