@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 JS := tests/js
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test lint bench weights clean
+.PHONY: help demo lab notebooks test lint bench weights clean
 
 help: ## List the targets.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -16,6 +16,9 @@ demo: weights ## Execute the quickstart notebook; leaves it, with its pictures, 
 
 lab: weights ## Open JupyterLab on the notebooks.
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
+
+notebooks: weights ## Execute the notebook that is kept with its outputs, in its place.
+	$(BIN)/python -m tests.save_notebook
 
 test: lint weights $(JS)/node_modules ## Run everything that decides whether a change is good: lint, types, tests.
 	$(BIN)/pytest
