@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nbkit.client.client import Client
     from nbkit.client.run import Run, Stream
     from nbkit.errors import NbkitError
+    from nbkit.experiments.sweep import Sweep
     from nbkit.magics.form import form
     from nbkit.model.media import Media
     from nbkit.model.result import Result
@@ -32,6 +33,7 @@ __all__ = [
     "Run",
     "Schema",
     "Stream",
+    "Sweep",
     "__version__",
     "compare",
     "data_uri",
@@ -55,6 +57,7 @@ _HOMES = {
     "Run": "nbkit.client.run",
     "Schema": "nbkit.model.schema",
     "Stream": "nbkit.client.run",
+    "Sweep": "nbkit.experiments.sweep",
     "compare": "nbkit.widgets.compare",
     "data_uri": "nbkit.providers.files",
     "form": "nbkit.magics.form",

@@ -16,6 +16,7 @@ NAMES = [
     "Run",
     "Schema",
     "Stream",
+    "Sweep",
     "__version__",
     "compare",
     "data_uri",

@@ -1,1 +1,31 @@
 """Experiments: one input, some axes, many runs; what came out, seen and counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbkit.experiments.axes import Permute, Presets, Replace
+    from nbkit.experiments.sweep import Sweep
+
+__all__ = ["Permute", "Presets", "Replace", "Sweep"]
+
+_HOMES = {
+    "Permute": "nbkit.experiments.axes",
+    "Presets": "nbkit.experiments.axes",
+    "Replace": "nbkit.experiments.axes",
+    "Sweep": "nbkit.experiments.sweep",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name where it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nbkit.experiments' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

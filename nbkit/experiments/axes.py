@@ -204,7 +204,7 @@ def _axis(
         raise InputError(f"{name}: an axis needs at least one value", field=name)
     if len(values) > MOST_VALUES:
         raise InputError(f"{name}: {len(values):,} values are more than {MOST_VALUES:,}", field=name)
-    named = [_label(value) for value in values] if labels is None else [str(it) for it in labels]
+    named = [label_of(value) for value in values] if labels is None else [str(it) for it in labels]
     if twice := sorted(
         {label for label in named if named.count(label) > 1} if len(set(named)) < len(named) else ()
     ):
@@ -214,14 +214,19 @@ def _axis(
     return Axis(name, tuple(named), tuple(values), tuple(changes), fields)
 
 
-def _label(value: Any) -> str:
+def label_of(value: Any) -> str:
+    """A value of an axis, as people are shown it."""
     if isinstance(value, PurePath):
         return value.name
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "none"}[value]
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return " ".join(str(value).split())[:_LONGEST_LABEL] or '""'
+    text = " ".join(str(value).split()) or '""'
+    if len(text) <= _LONGEST_LABEL:
+        return text
+    half = _LONGEST_LABEL // 2
+    return f"{text[: half - 1]}…{text[-half:]}"  # prompts often differ at their ends alone
 
 
 def _word(name: str, value: Any) -> str:

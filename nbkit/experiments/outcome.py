@@ -10,7 +10,9 @@ from nbkit.errors import NbkitError, ServiceError
 
 if TYPE_CHECKING:
     from nbkit.client.run import Run
+    from nbkit.history.record import RunRecord
     from nbkit.model.media import Media
+    from nbkit.model.result import Result
 
 _TOO_MANY = "too many requests"
 
@@ -26,7 +28,7 @@ class Outcome:
         seconds: How long it took.
         cost: Money, None where that is not known.
         request_id: The service's id.
-        problem: Why it ended badly, an empty string where it did not.
+        problem: Why it ended badly, or why a file of it is not here; an empty string where all is well.
         is_from_history: Whether it was taken from the history, and nothing was sent.
         stand_in: The local model that answered in place of the endpoint, an empty string for the real one.
     """
@@ -53,7 +55,24 @@ class Outcome:
             return cls(
                 state=run.status, seconds=run.seconds, request_id=run.id, problem=first_line(run.error)
             )
-        result = run.result()
+        return cls._well(run.result())
+
+    @classmethod
+    def recalled(cls, record: RunRecord) -> Outcome:
+        """What came of a run of the past that succeeded, and whose result is there."""
+        result = record.result
+        assert result is not None, "a success without its result is not taken from the history"  # noqa: S101
+        return cls._well(result, is_from_history=True)
+
+    @classmethod
+    def lost(cls, record: RunRecord) -> Outcome:
+        """What is known of a request whose kernel ended before it knew."""
+        when = record.when.strftime("%d %B %H:%M")
+        words = f"sent on {when}, and nobody knows whether it ran; retry(unknown=True) sends it again"
+        return cls(state="unknown", problem=words)
+
+    @classmethod
+    def _well(cls, result: Result, *, is_from_history: bool = False) -> Outcome:
         return cls(
             state="succeeded",
             media=result.media,
@@ -61,7 +80,8 @@ class Outcome:
             seconds=result.seconds,
             cost=result.cost,
             request_id=result.request_id,
-            is_from_history=getattr(run, "is_from_history", False),
+            problem=next(filter(None, map(_missing, result.media)), ""),
+            is_from_history=is_from_history,
             stand_in=result.stand_in,
         )
 
@@ -71,9 +91,16 @@ class Outcome:
         return cls(state="failed", problem=first_line(error))
 
 
-def was_too_many(error: BaseException | None) -> bool:
+def _missing(media: Media) -> str:
+    """Why a file is not on this machine, an empty string where it is."""
+    is_here = media.path is not None and media.path.is_file()
+    return "" if is_here else media.problem or f"{media.name} is no longer on this machine"
+
+
+def was_too_many(run: Run) -> bool:
     """Whether a service refused to take a request because it has too many; nothing was started then."""
-    if not isinstance(error, ServiceError):
+    error = run.error
+    if not isinstance(error, ServiceError) or run.id:
         return False
     # Dify says it with HTTP 400 up to 1.13.
     is_dify = error.status == HTTPStatus.BAD_REQUEST and _TOO_MANY in str(error).lower()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -106,10 +107,12 @@ class Plan:
             InputError: There are more than `most`, none is left, or an axis cannot be applied.
         """
         total = self.combinations
+        if total > _MOST_LOOKED_AT and self.where is not None:
+            raise _too_many(total, _MOST_LOOKED_AT, "where= can look at")
+        if total > sys.maxsize:
+            raise _too_many(total, most, "are run without being asked for")
         if self.where is None:
             numbers: Sequence[int] = range(total)
-        elif total > _MOST_LOOKED_AT:
-            raise _too_many(total, _MOST_LOOKED_AT, "where= can look at")
         else:
             numbers = [number for number in range(total) if self._wanted(self._position(number))]
         if self.sample is not None and self.sample < len(numbers):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbkit.display import table
-from nbkit.errors import InputError, NbkitError
+from nbkit.errors import ConfigError, InputError, NbkitError
 from nbkit.experiments.axes import ENDPOINT
 from nbkit.history.queries import search
 from nbkit.model.checking import check, nearest
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
     from nbkit.client.client import Client
     from nbkit.experiments.axes import Axis
+    from nbkit.experiments.past import Past
     from nbkit.experiments.plan import Cell, Plan
+    from nbkit.history.record import RunRecord
     from nbkit.model.schema import Schema
 
 _SHOWN = 5
@@ -47,8 +50,11 @@ class Rehearsal:
 
     Attributes:
         combinations: How many there are before `where` and `sample`.
-        requests: How many requests are still to be made, by endpoint; some may be in the history.
+        requests: How many requests are to be made, by endpoint.
         known: What each endpoint took so far.
+        in_history: How many are taken from the history, so that nothing is sent.
+        going_on: How many were sent before and are followed to their end.
+        lost: How many were sent before, and nobody knows whether they run.
         doubts: What the services may ignore in the inputs.
         unchecked: Endpoints whose schema could not be had, and why.
     """
@@ -56,6 +62,9 @@ class Rehearsal:
     combinations: int
     requests: Mapping[str, int]
     known: Mapping[str, Experience] = field(repr=False)
+    in_history: int = 0
+    going_on: int = 0
+    lost: int = 0
     doubts: tuple[str, ...] = ()
     unchecked: Mapping[str, str] = field(default_factory=dict)
 
@@ -86,8 +95,8 @@ class Rehearsal:
         """
         if max_usd is None:
             return
-        for endpoint, known in self.known.items():
-            if math.isnan(known.usd[1]):
+        for endpoint in self.requests:
+            if math.isnan(self.known[endpoint].usd[1]):
                 raise InputError(
                     f"max_usd cannot be kept: what a run of {endpoint} costs is not known",
                     field="max_usd",
@@ -113,7 +122,16 @@ class Rehearsal:
         )
         rows += [("not checked", name, reason, "") for name, reason in self.unchecked.items()]
         rows += [("note", doubt, "", "") for doubt in self.doubts]
-        title = f"{self.total:,} requests of {self.combinations:,} combinations; nothing was sent"
+        earlier = [
+            f", {count:,} {words}"
+            for count, words in (
+                (self.in_history, "are in the history"),
+                (self.going_on, "are under way"),
+                (self.lost, "are unknown"),
+            )
+            if count
+        ]
+        title = f"{self.total:,} requests of {self.combinations:,} combinations{''.join(earlier)}; nothing was sent"
         return table.bundle(title, rows, ("endpoint", "requests", "each took", "each cost"))
 
 
@@ -125,25 +143,43 @@ def interval(low: float, high: float, form: str) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def rehearse(client: Client, plan: Plan, cells: Sequence[Cell]) -> Rehearsal:
+def rehearse(client: Client, plan: Plan, cells: Sequence[Cell], past: Past) -> Rehearsal:
     """Check requests against the schemas of their endpoints, and tell what they would take.
+
+    Args:
+        client: Who would send them.
+        plan: What they are made from.
+        cells: What is left of it.
+        past: What became of some of them before; only the others are to be sent.
 
     Raises:
         InputError: A request would be refused, or an axis varies what its endpoint does not have.
     """
-    requests = Counter(cell.endpoint for cell in cells)
+    new = [cell for cell in cells if not past.knows(cell)]
+    requests = Counter(cell.endpoint for cell in new)
     schemas, unchecked = _schemas(client, requests)
     for axis in plan.axes:
         _check_axis(axis, schemas.values())
-    doubts = _check_cells(cells, schemas)
-    known = {endpoint: experience(endpoint) for endpoint in requests}
-    return Rehearsal(plan.combinations, dict(requests), known, tuple(doubts), unchecked)
+    doubts = _check_cells(new, schemas)
+    known = {endpoint: experience(endpoint) for endpoint in {cell.endpoint for cell in cells}}
+    return Rehearsal(
+        plan.combinations,
+        dict(requests),
+        known,
+        len(past.done),
+        len(past.going_on),
+        len(past.lost),
+        tuple(doubts),
+        unchecked,
+    )
 
 
 def experience(endpoint: str) -> Experience:
-    """What the last runs of an endpoint took."""
-    found = search(endpoint=endpoint, status="succeeded", limit=_LAST_RUNS)
-    runs = [run for run in found if run.endpoint == endpoint]
+    """What the last runs of an endpoint took, as far as the history can be read."""
+    runs: list[RunRecord] = []
+    with contextlib.suppress(ConfigError):
+        found = search(endpoint=endpoint, status="succeeded", limit=_LAST_RUNS)
+        runs = [run for run in found if run.endpoint == endpoint]
     seconds = [run.seconds for run in runs if run.seconds is not None]
     usd = [run.cost for run in runs if run.cost is not None]
     if Endpoint.parse(endpoint).provider == "local" or any(run.stand_in for run in runs[:1]):
@@ -164,6 +200,8 @@ def _schemas(client: Client, endpoints: Mapping[str, int]) -> tuple[dict[str, Sc
             raise
         except NbkitError as error:
             unchecked[endpoint] = str(error.args[0])
+        with contextlib.suppress(NbkitError):
+            client.price(endpoint)  # from then on the cost of its runs is known
     return schemas, unchecked
 
 

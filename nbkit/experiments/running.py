@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CANCEL_GRACE = 5.0
 _BREATH = 2.0  # seconds before a service that had too many is asked again, doubled each time
 _LONGEST_BREATH = 60.0
+_MOST_REFUSALS = 10  # one after the other, with nothing under way: about five minutes
 
 
 class Running:
@@ -32,7 +33,8 @@ class Running:
         start: Begins the run of a cell.
         gate: How many at once.
         told: Called with each cell that ended, and what came of it.
-        may_start: Asked before each cell; where it says no, the rest is left waiting.
+        may_start: Asked before each cell; where it says no, what is under way may change that, else the rest is left
+            waiting.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Running:
         self._active: dict[Run, Cell] = {}
         self._not_before = 0.0
         self._breath = _BREATH
+        self._refusals = 0
 
     @property
     def active(self) -> tuple[Cell, ...]:
@@ -70,11 +73,9 @@ class Running:
         try:
             while waiting or self._active:
                 self._fill(waiting)
-                if not self._active and self._not_before <= time.monotonic():
-                    break  # nothing may be started any more
                 self._changed.wait(TICK)
                 self._changed.clear()
-                waiting.extendleft(self._collect())
+                self._collect(waiting)
                 tick()
         except BaseException:
             self._stop()
@@ -84,7 +85,8 @@ class Running:
     def _fill(self, waiting: deque[Cell]) -> None:
         while waiting and self._gate.has_room(len(self._active)) and time.monotonic() >= self._not_before:
             if not self._may_start(waiting[0]):
-                waiting.clear()
+                if not self._active:
+                    waiting.clear()
                 return
             cell = waiting.popleft()
             try:
@@ -99,24 +101,32 @@ class Running:
         if event is None or isinstance(event, Queued):
             self._changed.set()
 
-    def _collect(self) -> list[Cell]:
-        """Take what ended; gives back the cells that the service had no room for."""
-        again: list[Cell] = []
+    def _collect(self, waiting: deque[Cell]) -> None:
+        """Take what ended; cells that the service had no room for wait again."""
         self._gate.look(self._last_events())
-        for run in [run for run in self._active if run.is_done]:
-            cell = self._active.pop(run)
-            if was_too_many(run.error):
-                self._gate.refused()
-                self._not_before = time.monotonic() + self._breath
-                self._breath = min(_LONGEST_BREATH, 2 * self._breath)
-                again.append(cell)
-                continue
-            outcome = Outcome.of(run)
-            if outcome.state == "succeeded":
-                self._breath = _BREATH
-                self._gate.succeeded(self._last_events())
-            self._told(cell, outcome)
-        return again
+        ended = [run for run in self._active if run.is_done]
+        refused = {run: self._active.pop(run) for run in ended if was_too_many(run)}
+        for run in ended:
+            if run not in refused:
+                cell, outcome = self._active.pop(run), Outcome.of(run)
+                if outcome.state == "succeeded":
+                    self._breath, self._refusals = _BREATH, 0
+                    self._gate.succeeded(self._last_events())
+                self._told(cell, outcome)
+        if refused and self._bears_it():
+            waiting.extendleft(reversed(refused.values()))
+        elif refused:
+            waiting.clear()
+            for run, cell in refused.items():
+                self._told(cell, Outcome.of(run))
+
+    def _bears_it(self) -> bool:
+        """Wait a while before the service is asked again; False where it has refused everything for too long."""
+        self._gate.refused()
+        self._refusals += not self._active
+        self._not_before = time.monotonic() + self._breath
+        self._breath = min(_LONGEST_BREATH, 2 * self._breath)
+        return self._refusals < _MOST_REFUSALS
 
     def _last_events(self) -> list[object]:
         return [run.events[-1] if run.events else None for run in self._active]
@@ -129,4 +139,6 @@ class Running:
             self._changed.wait(TICK)
             self._changed.clear()
             for run in [run for run in self._active if run.is_done]:
-                self._told(self._active.pop(run), Outcome.of(run))
+                cell = self._active.pop(run)
+                if not was_too_many(run):
+                    self._told(cell, Outcome.of(run))

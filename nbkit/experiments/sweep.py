@@ -10,29 +10,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nbkit.client.client import Client
-from nbkit.display.slot import Shown, Slot, in_ipython, in_notebook
 from nbkit.errors import InputError
 from nbkit.experiments import mosaic
+from nbkit.experiments.board import Board
+from nbkit.experiments.budget import Budget, cost_of
 from nbkit.experiments.explorer import write_explorer
 from nbkit.experiments.gate import Gate
 from nbkit.experiments.grid import Grid, Scale, Tile
 from nbkit.experiments.order import coarse_to_fine
+from nbkit.experiments.outcome import Outcome
+from nbkit.experiments.pair import Pair
+from nbkit.experiments.past import Past, look_back
 from nbkit.experiments.plan import MOST_CELLS, Cell, Mode, Plan, Where
 from nbkit.experiments.rehearsal import Rehearsal, rehearse
 from nbkit.experiments.running import Running
+from nbkit.experiments.selection import Selected, find_cell
 from nbkit.experiments.sheet import write_sheet
 from nbkit.history.recorder import current_sweep
-from nbkit.model.endpoint import Endpoint
 from nbkit.widgets.originals import Originals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from nbkit.client.run import Run
-    from nbkit.experiments.outcome import Outcome
+    from nbkit.experiments.past import Position
 
-_REDRAWN_AT_MOST = 0.1  # of the time: hundreds of previews take a while to be sent
-_LEAST_BETWEEN = 0.5
+
+_UNFINISHED = frozenset({"cancelled", "unknown"})
 
 
 class Sweep:
@@ -54,7 +58,8 @@ class Sweep:
         sample_seed: Of the draw.
         client: Who sends the requests.
         name: What the sweep is called in figures and in the history.
-        reuse: Whether what the history has is taken from there.
+        reuse: Whether what the history has is taken from there, and what is still under way is followed; else every
+            combination is sent.
         concurrency: How many requests at once; learnt from the service where it is not given.
         max_usd: No request is begun that might bring the cost above this.
         max_runs: How many requests it may be; more than 10,000 are never made without it.
@@ -100,7 +105,7 @@ class Sweep:
             sample_seed=sample_seed,
         )
         self.cells = self.plan.cells(max_runs)
-        self.outcomes: dict[tuple[int, ...], Outcome] = {}
+        self.outcomes: dict[Position, Outcome] = {}
         self.name = name
         self._client = client or Client()
         self._reuse = reuse
@@ -108,16 +113,18 @@ class Sweep:
         self._max_usd = max_usd
         self._id = _identity(name, self.plan)
         self._running: Running | None = None
+        self._budget: Budget | None = None
         self._seconds = 0.0
+        self._began: float | None = None
 
     def dry_run(self) -> Rehearsal:
         """Check every request against the schema of its endpoint, and tell what running them would take.
 
         Raises:
             InputError: A request would be refused, or an axis varies an input that its endpoint does not have.
+            ConfigError: The history cannot be read.
         """
-        left = [cell for cell in self.cells if cell.position not in self.outcomes]
-        return rehearse(self._client, self.plan, left)
+        return self._rehearsed(self._left(_UNFINISHED))[1]
 
     def run(self, *, show: bool = True) -> Self:
         """Run what has not been run, and show the cells as they come.
@@ -130,26 +137,28 @@ class Sweep:
 
         Raises:
             InputError: A request would be refused; nothing was sent then.
+            ConfigError: The history cannot be read; nothing was sent then.
             KeyboardInterrupt: Somebody interrupted it.
         """
-        rehearsal = self.dry_run()
-        rehearsal.check_budget(self._max_usd)
-        left = [cell for cell in self.cells if cell.position not in self.outcomes]
-        self._go(left, rehearsal, show=show)
-        return self
+        return self._go(self._left(_UNFINISHED), show=show)
 
     def retry(self, *, unknown: bool = False, show: bool = True) -> Self:
-        """Run again what failed or was cancelled.
+        """Run again what failed or was cancelled, and fetch again the files that are not on this machine.
 
         Args:
             unknown: Whether requests are sent again, too, of which nobody knows whether they ran: they may be
                 billed twice.
             show: As for `run`.
+
+        Raises:
+            NbkitError: As for `run`.
+            KeyboardInterrupt: Somebody interrupted it.
         """
-        states = {"failed", "cancelled"} | ({"unknown"} if unknown else set())
-        for position in [it for it, outcome in self.outcomes.items() if outcome.state in states]:
-            del self.outcomes[position]
-        return self.run(show=show)
+        left = self._left(_UNFINISHED | {"failed"})
+        left += [
+            cell for cell, outcome in self if outcome and outcome.state == "succeeded" and outcome.problem
+        ]
+        return self._go(left, show=show, fetch_again=True, resend_unknown=unknown)
 
     @property
     def counts(self) -> Counter[str]:
@@ -159,7 +168,7 @@ class Sweep:
     @property
     def cost(self) -> float | None:
         """What its requests cost, in dollars; None where that is not known. What came from history cost nothing."""
-        paid = [_usd(cell, outcome) for cell, outcome in self if outcome and not outcome.is_from_history]
+        paid = [cost_of(cell, outcome) for cell, outcome in self if outcome]
         return None if None in paid else sum(filter(None, paid))
 
     def __len__(self) -> int:
@@ -168,6 +177,38 @@ class Sweep:
     def __iter__(self) -> Iterator[tuple[Cell, Outcome | None]]:
         """Each cell with what came of it."""
         return ((cell, self.outcomes.get(cell.position)) for cell in self.cells)
+
+    def __getitem__(self, place: int | Position) -> Selected:
+        """A cell by its number, or by its index on each axis."""
+        numbers = {cell.position: number for number, cell in enumerate(self.cells)}
+        cell = self.cells[place if isinstance(place, int) else numbers[place]]
+        return Selected(cell, self.outcomes.get(cell.position))
+
+    def cell(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> Selected:
+        """A cell by its values: `sweep.cell(steps=8, seed=1)`.
+
+        Args:
+            values: Values by the names of axes, for names that are no words of Python: `{"image_size.width": 512}`.
+            **more: The same, by name. Axes with a single value need not be named.
+
+        Raises:
+            InputError: There is no such axis, value or cell, or more than one cell.
+        """
+        cell = find_cell(self.plan.axes, self.cells, {**(values or {}), **more})
+        return Selected(cell, self.outcomes.get(cell.position))
+
+    def compare(self, first: Selected | Mapping[str, Any], second: Selected | Mapping[str, Any]) -> Pair:
+        """Show two cells against each other, with the inputs that differ.
+
+        Args:
+            first: A cell, or its values by the names of axes.
+            second: The other one.
+
+        Raises:
+            InputError: There is no such cell, or it has no picture.
+        """
+        pair = [it if isinstance(it, Selected) else self.cell(it) for it in (first, second)]
+        return Pair(*pair)
 
     def grid(self, caption: Callable[[Cell, Outcome], str] | None = None) -> Grid:
         """The experiment, laid out.
@@ -188,40 +229,57 @@ class Sweep:
             self.grid(_facts), path, originals=originals, judged=judged, about=self._line(), sweep=self._id
         )
 
-    def _go(self, left: list[Cell], rehearsal: Rehearsal, *, show: bool) -> None:
-        began, board = time.monotonic(), _Board(self, is_shown=show)
+    def _left(self, states: frozenset[str]) -> list[Cell]:
+        """The cells of which nothing came yet, or what came is in one of the states."""
+        return [cell for cell, outcome in self if outcome is None or outcome.state in states]
+
+    def _rehearsed(self, left: Sequence[Cell], **choice: bool) -> tuple[Past, Rehearsal]:
+        past = look_back(self._client, left, **choice) if self._reuse else Past()
+        return past, rehearse(self._client, self.plan, left, past)
+
+    def _go(self, left: Sequence[Cell], *, show: bool, **choice: bool) -> Self:
+        past, rehearsal = self._rehearsed(left, **choice)
+        rehearsal.check_budget(self._max_usd)
+        for cell in left:
+            self.outcomes.pop(cell.position, None)
+        self._budget = budget = Budget(self._max_usd, rehearsal.usd_of)
+        for cell, outcome in self:
+            if outcome:
+                budget.note(cell, outcome)
+        for position, record in past.done.items():
+            self.outcomes[position] = Outcome.recalled(record)
+        for position, record in past.lost.items():
+            self.outcomes[position] = Outcome.lost(record)
+        waiting = [cell for cell in left if cell.position not in self.outcomes]
+        self._work(waiting, past, budget, show=show)
+        return self
+
+    def _work(self, cells: Sequence[Cell], past: Past, budget: Budget, *, show: bool) -> None:
+        def start(cell: Cell) -> Run:
+            if record := past.going_on.get(cell.position):
+                return self._client.attach(cell.endpoint, record.request_id)
+            return self._client.submit(cell.endpoint, cell.input, wait=False)
+
+        def may_start(cell: Cell) -> bool:
+            return cell.position in past.going_on or budget.allows(cell, running.active)
+
+        board = Board(self._repr_mimebundle_, is_shown=show)
         token = current_sweep.set(self._id)
-        ordered = coarse_to_fine(left, [len(axis) for axis in self.plan.axes])
-        self._running = Running(self._start, self._gate, self._note, self._may_start(rehearsal))
+        self._began = time.monotonic()
+        self._running = running = Running(start, self._gate, self._note, may_start)
         try:
-            self._running.go(ordered, board.tick)
+            running.go(coarse_to_fine(cells, [len(axis) for axis in self.plan.axes]), board.tick)
         finally:
             self._running = None
-            self._seconds += time.monotonic() - began
+            self._seconds += time.monotonic() - self._began
+            self._began = None
             current_sweep.reset(token)
             board.end()
 
-    def _start(self, cell: Cell) -> Run:
-        return self._client.submit(cell.endpoint, cell.input, wait=False)
-
     def _note(self, cell: Cell, outcome: Outcome) -> None:
         self.outcomes[cell.position] = outcome
-
-    def _may_start(self, rehearsal: Rehearsal) -> Callable[[Cell], bool]:
-        def may(cell: Cell) -> bool:
-            if self._max_usd is None:
-                return True
-            active = self._running.active if self._running else ()
-            expected = sum(rehearsal.usd_of(one) for one in (*active, cell))
-            return self._spent() + expected <= self._max_usd
-
-        return may
-
-    def _spent(self) -> float:
-        """What is known to have been spent; what is not known counts as the most that such a run cost before."""
-        return sum(
-            filter(None, (outcome.cost for outcome in self.outcomes.values() if not outcome.is_from_history))
-        )
+        if self._budget:
+            self._budget.note(cell, outcome)
 
     def _tiles(self, caption: Callable[[Cell, Outcome], str] | None = None) -> dict[tuple[int, ...], Tile]:
         active = {cell.position for cell in self._running.active} if self._running else set()
@@ -244,6 +302,7 @@ class Sweep:
     def _line(self) -> str:
         counts = self.counts
         reused = sum(outcome.is_from_history for outcome in self.outcomes.values())
+        seconds = self._seconds + (time.monotonic() - self._began if self._began is not None else 0.0)
         cost = self.cost
         words = [
             f"{counts['succeeded']} of {len(self)}",
@@ -253,39 +312,20 @@ class Sweep:
                 if counts[state]
             ),
             f"{reused} from history" if reused else "",
-            f"{self._seconds:.1f} s" if self._seconds else "",
+            f"{seconds:.1f} s" if seconds else "",
             "cost unknown" if cost is None else f"${cost:.4f}" if cost else "",
+            f"stopped before ${self._max_usd:g} (max_usd)" if self._is_out_of_money(counts) else "",
         ]
         return " · ".join(filter(None, words))
+
+    def _is_out_of_money(self, counts: Counter[str]) -> bool:
+        return bool(counts["waiting"] and self._budget and self._budget.was_too_small)
 
     def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
         return mosaic.bundle(self.grid(), [self._line()], Originals(Path.cwd()))
 
     def __repr__(self) -> str:
         return f"<Sweep {self.name or self._id[:8]}: {self._line()}>"
-
-
-class _Board:
-    """The output of the cell in which a sweep runs."""
-
-    def __init__(self, sweep: Sweep, *, is_shown: bool) -> None:
-        self._sweep = sweep
-        self._slot = Slot() if is_shown else None
-        self._next = 0.0
-
-    def tick(self) -> None:
-        """Show how far it is, now and then: drawing takes a small part of the time."""
-        if self._slot is None or not in_notebook() or time.monotonic() < self._next:
-            return
-        began = time.monotonic()
-        self._slot.fill(Shown(self._sweep._repr_mimebundle_()))
-        took = time.monotonic() - began
-        self._next = time.monotonic() + max(_LEAST_BETWEEN, took / _REDRAWN_AT_MOST)
-
-    def end(self) -> None:
-        """Leave the last state."""
-        if self._slot is not None and in_ipython():
-            self._slot.end(self._sweep._repr_mimebundle_())
 
 
 def _facts(cell: Cell, outcome: Outcome) -> str:
@@ -295,11 +335,6 @@ def _facts(cell: Cell, outcome: Outcome) -> str:
         f"{outcome.seconds:.1f} s" if outcome.seconds else "",
     ]
     return " · ".join(filter(None, words))
-
-
-def _usd(cell: Cell, outcome: Outcome) -> float | None:
-    is_own = bool(outcome.stand_in) or Endpoint.parse(cell.endpoint).provider == "local"
-    return 0.0 if is_own or not outcome.request_id else outcome.cost
 
 
 def _identity(name: str, plan: Plan) -> str:

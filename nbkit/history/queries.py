@@ -39,7 +39,7 @@ def search(
     notebook: str | None = None,
     starred: bool | None = None,
     sweep: str | None = None,
-    input_sha256: str | None = None,
+    input_sha256: str | Sequence[str] | None = None,
     limit: int | None = 50,
 ) -> Runs:
     """Find runs, the latest first.
@@ -54,7 +54,7 @@ def search(
         notebook: The end of the notebook's path.
         starred: Only those with a star, or only those without.
         sweep: The sweep they belong to.
-        input_sha256: The hash that equal inputs share (`record.input_sha256`).
+        input_sha256: The hash that equal inputs share (`record.input_sha256`), or several.
         limit: How many at the most; None for all.
 
     Raises:
@@ -64,7 +64,8 @@ def search(
     conditions = [
         *_since_and_until(after, before),
         *_states(status),
-        *_equal(seed=None if seed is None else str(seed), sweep=sweep, input_sha256=input_sha256),
+        *_equal(seed=None if seed is None else str(seed), sweep=sweep),
+        *_one_of("input_sha256", input_sha256),
     ]
     words = _words(text or "")
     if text and text.strip() and not words:  # the index knows letters and digits alone
@@ -142,8 +143,13 @@ def _states(status: str | Sequence[str] | None) -> Iterator[Condition]:
         raise InputError(
             f"{strange[0]!r:.60} is not a status", field="status", hint=f"one of {', '.join(STATES)}"
         )
-    if states:
-        yield f"state IN ({', '.join('?' * len(states))})", tuple(states)
+    yield from _one_of("state", states or None)
+
+
+def _one_of(name: str, values: str | Sequence[str] | None) -> Iterator[Condition]:
+    if values is not None:
+        listed = [values] if isinstance(values, str) else list(values)
+        yield f"{name} IN ({', '.join('?' * len(listed))})", tuple(listed)
 
 
 def _equal(**values: str | None) -> Iterator[Condition]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbkit.errors import InputError, MediaError
+from nbkit.history.canonical import fingerprint
 from nbkit.model.media import Media
 from nbkit.model.result import Result
 from nbkit.providers.files import as_upload, first_picture, is_file
@@ -96,6 +97,17 @@ class Draft:
         self._files.clear()
         return self.data
 
+    async def fingerprint(self) -> str:
+        """The hash that the history knows the same request by, before any file of it is sent.
+
+        An empty string where it cannot be known: large files are not read for that, and count by their address.
+
+        Raises:
+            InputError: A file cannot be read; names the place.
+        """
+        known = {place: await _content(value, place) for _, _, value, place in self._files}
+        return fingerprint(self.data, known) if all(known.values()) else ""
+
     def _into(self, holder: Any, items: Iterable[tuple[Any, Any]], place: str, depth: int) -> None:
         if depth > _DEEPEST:
             raise InputError(f"{place[:80]}… is nested too deep", field=place)
@@ -140,7 +152,7 @@ async def _address(
             return value.url, replace(value, place=place)
         file = await asyncio.to_thread(as_upload, value)
     except MediaError as error:
-        raise InputError(f"{place}: {error.args[0]}", field=place, hint=error.hint) from error
+        raise _at(place, error) from error
     if file is None:
         return _refuse(value, place, "a value"), Media("")
     address = await uploader.upload(file, on_progress=on_progress)
@@ -149,6 +161,23 @@ async def _address(
     return address, Media(
         url, file.content_type, file.file_name, size=look.size, sha256=look.sha256, place=place
     )
+
+
+async def _content(value: Any, place: str) -> str:
+    """The SHA-256 of a file, an empty string where it is too large to be read for that."""
+    try:
+        if isinstance(value, Result):
+            value = first_picture(value)
+        if isinstance(value, Media) and (value.sha256 or value.path is None):
+            return value.sha256
+        file = await asyncio.to_thread(as_upload, value)
+        return (await asyncio.to_thread(file.look)).sha256 if file else ""
+    except MediaError as error:
+        raise _at(place, error) from error
+
+
+def _at(place: str, error: MediaError) -> InputError:
+    return InputError(f"{place}: {error.args[0]}", field=place, hint=error.hint)
 
 
 def _is_row(value: Any) -> bool:

@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from PIL import Image
 
+import nbkit
+from nbkit.experiments import running
 from nbkit.experiments.grid import Grid, Scale, Tile
+from nbkit.providers import fal
+from nbkit.transport import retry
+from tests.experiments.queue_service import QueueService
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.scripted_server import ScriptedServer
 
 COLOURS = ("red", "lime", "blue", "yellow", "fuchsia", "aqua")
 
@@ -39,3 +47,20 @@ def make_grid(tmp_path: Path) -> MakeGrid:
         return Grid(title, scales, tiles)
 
     return make
+
+
+@pytest.fixture
+def service(scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> QueueService:
+    """A service that takes any number of requests; nobody waits longer for it than a test can bear."""
+    monkeypatch.setattr(retry, "_FIRST_DELAY", 0.01)
+    monkeypatch.setattr(fal, "_QUICKEST_POLL", 0.02)
+    monkeypatch.setattr(fal, "_SLOWEST_POLL", 0.1)
+    monkeypatch.setattr(running, "_BREATH", 0.05)
+    return QueueService(scripted)
+
+
+@pytest.fixture
+def client(service: QueueService) -> Iterator[nbkit.Client]:
+    """A client of that service, with a key."""
+    with nbkit.Client(key="SECRET-xyz", base_url=service.origin) as client:
+        yield client

@@ -1,0 +1,69 @@
+"""Whether a request was made before: what the history has of the same input, sent to the same service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbkit.history.queries import search
+from nbkit.history.writer import flush
+from nbkit.model.address import origin
+from nbkit.model.endpoint import Endpoint
+from nbkit.providers.inputs import Draft
+from nbkit.transport.loop import wait
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nbkit.client.client import Client
+    from nbkit.client.session import Session
+    from nbkit.history.record import RunRecord
+
+_TOGETHER = 500  # SQLite takes so many values in one question, and many more only since 2020
+
+_PATIENCE = 30.0  # seconds for a slow disk: what is not found is sent, and billed, again
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """Who would answer now."""
+
+    origin: str
+    is_embedded: bool = False
+
+    def answered(self, record: RunRecord) -> bool:
+        """Whether a run of the past was answered by the same. Local models are the same ones on every port."""
+        is_local = record.provider == "local" or (self.is_embedded and bool(record.stand_in))
+        return is_local or record.origin == self.origin
+
+
+def earlier_runs(client: Client, endpoint: str, inputs: Sequence[Mapping[str, Any]]) -> list[list[RunRecord]]:
+    """The runs that asked the same of the same service, for each input, the latest first.
+
+    Raises:
+        InputError: The endpoint or an input is not one that can be sent.
+        CredentialsError: There is neither a key nor an embedded server.
+        ConfigError: The history cannot be read.
+    """
+    app = Endpoint.parse(endpoint)
+    drafts = [Draft.of(given) for given in inputs]
+    session = client._calls.session  # noqa: SLF001 - a question that clients do not answer by themselves
+    service, fingerprints = wait(_asked(session, app, drafts))
+    flush(_PATIENCE)
+    found: dict[str, list[RunRecord]] = {}
+    wanted = list(dict.fromkeys(filter(None, fingerprints)))
+    for start in range(0, len(wanted), _TOGETHER):
+        some = wanted[start : start + _TOGETHER]
+        for record in search(endpoint=str(app), input_sha256=some, limit=None):
+            if record.endpoint == str(app) and service.answered(record):
+                found.setdefault(record.input_sha256, []).append(record)
+    return [found.get(fingerprint, []) for fingerprint in fingerprints]
+
+
+async def _asked(session: Session, app: Endpoint, drafts: Sequence[Draft]) -> tuple[_Service, list[str]]:
+    if app.provider == "dify":
+        service = _Service((await session.dify(app)).service.place.origin)
+    else:
+        line = await session.line(app)
+        service = _Service(origin(line.service.hosts.queue), line.is_embedded)
+    return service, [await draft.fingerprint() for draft in drafts]
