@@ -139,7 +139,8 @@ def _file(item: Any, variable: Variable) -> dict[str, Any]:
         raise InputError(
             f"{variable.name} takes a file, not {item!r:.60}",
             field=variable.name,
-            hint="give a pathlib.Path, bytes, a PIL image, media of a result, or an address of http",
+            hint="give a pathlib.Path, bytes, a PIL image, media of a result, or an address of http; "
+            "in a cell, {{name}} of a variable that holds one",
         )
     kind = file.get("type")
     if allowed and kind not in allowed:
