@@ -9,7 +9,19 @@ from importlib import import_module
 from nbkit import __version__
 from nbkit.errors import NbkitError
 
-SUBCOMMANDS = ("run", "serve", "demo", "models", "connect", "webhooks", "doctor", "pack", "unpack")
+SUBCOMMANDS = (
+    "run",
+    "resume",
+    "history",
+    "serve",
+    "demo",
+    "models",
+    "connect",
+    "webhooks",
+    "doctor",
+    "pack",
+    "unpack",
+)
 
 
 def main(argv: list[str] | None = None) -> int:

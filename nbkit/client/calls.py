@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from nbkit.client.session import Session
+    from nbkit.history import RunRecord
     from nbkit.model.price import Price
     from nbkit.model.schema import Schema
     from nbkit.model.status import Status
@@ -94,6 +95,22 @@ class Calls:
         """Follow a request that was submitted before."""
         known = _clean_id(request_id)
         run = self._start(Run, endpoint, {}, lambda way, _draft: way.attached(known), None)
+        run._attached(known)  # noqa: SLF001
+        return run
+
+    def resume(self, record: RunRecord, reply: Reply | None = None) -> Run:
+        """Go on with a run of the history that this process has claimed.
+
+        Args:
+            record: The run.
+            reply: What the service has on record of it, where it cannot be followed.
+        """
+        known = _clean_id(record.request_id)
+
+        def way(conductor: Conductor, _draft: Draft) -> Coroutine[Any, Any, Reply]:
+            return conductor.remembered(reply) if reply else conductor.attached(known)
+
+        run = self._start(Run, record.endpoint, {}, way, None, resumes=record)
         run._attached(known)  # noqa: SLF001
         return run
 
@@ -186,12 +203,14 @@ class Calls:
         payload: Mapping[str, Any],
         way: Callable[[Conductor, Draft], Coroutine[Any, Any, Reply]],
         timeout: float | None,
+        *,
+        resumes: RunRecord | None = None,
     ) -> AnyRun:
         if timeout is not None and not timeout > 0:
             raise InputError("timeout is a number of seconds above 0", field="timeout")
         app, draft = Endpoint.parse(endpoint), Draft.of(payload)
         run = kind(app, draft.data)
-        conductor = (DifyConductor if app.provider == "dify" else Conductor)(run, app, self.session)
+        conductor = (DifyConductor if app.provider == "dify" else Conductor)(run, app, self.session, resumes)
         hand_over(conductor.start(lambda conductor: way(conductor, draft), timeout))
         return run
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.client.checked import check_input
 from nbkit.errors import (
+    InputError,
     NbkitError,
     RunCancelled,
+    RunError,
     RunFailed,
     RunTimeout,
     RunUnknown,
@@ -19,18 +21,20 @@ from nbkit.errors import (
     StreamBroken,
 )
 from nbkit.history.recorder import Recorder
-from nbkit.model.address import origin
+from nbkit.model.address import is_loopback, origin
 from nbkit.model.event import Event, Failed, Log, Output, StepFinished
 from nbkit.model.media import find_media
 from nbkit.model.result import Result
 from nbkit.providers.reply import Reply, end_event, status_after
 from nbkit.wire.fal.queue import StatusReader, Ticket
+from nbkit.wire.fal.requests import name_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from nbkit.client.run import Run
     from nbkit.client.session import Line, Session
+    from nbkit.history import RunRecord
     from nbkit.model.endpoint import Endpoint
     from nbkit.model.media import Media
     from nbkit.providers.inputs import Draft
@@ -40,6 +44,8 @@ if TYPE_CHECKING:
 
 _CANCEL_GRACE = 15.0
 _STREAM_SILENCE = 300.0
+EMBEDDED = "embedded"
+"""What the history calls the server that a kernel has for itself: its address means nothing once it has ended."""
 _NOT_FETCHED = "it was cancelled while its files were fetched"
 
 
@@ -48,11 +54,16 @@ class Conductor:
 
     line: Line
 
-    def __init__(self, run: Run, endpoint: Endpoint, session: Session) -> None:
+    def __init__(
+        self, run: Run, endpoint: Endpoint, session: Session, resumes: RunRecord | None = None
+    ) -> None:
         self.run = run
         self.endpoint = endpoint
         self._session = session
-        self._record = Recorder(endpoint)
+        self._resumes = resumes
+        if resumes is not None:
+            run._input, run._is_resumed = dict(resumes.input), True  # noqa: SLF001 - a run is changed by its conductor
+        self._record = Recorder(endpoint, resumes)
         run.listen(self._record.event)
         self._task: asyncio.Task[Any] | None = None
         self._ticket: Ticket | EventReader | None = None
@@ -144,7 +155,7 @@ class Conductor:
             self.run._publish(Log(doubt, level="WARNING"))  # noqa: SLF001
 
     def _origin(self) -> str:
-        return origin(self.line.service.hosts.queue)
+        return EMBEDDED if self.line.is_embedded else origin(self.line.service.hosts.queue)
 
     async def _connect(self) -> None:
         self.line = await self._session.line(self.endpoint)
@@ -176,6 +187,8 @@ class Conductor:
                 hint="look for it in the service's own list of requests",
                 **about,
             )
+        if self._resumes is not None and not self._unwanted.is_set():
+            return RunUnknown(f"{self.run.endpoint} is followed no more: this program ended", **about)
         unconfirmed = "; the service did not confirm it" if self._is_mute else ""
         return RunCancelled(f"{self.run.endpoint} was cancelled{unconfirmed}", **about)
 
@@ -192,6 +205,14 @@ class Conductor:
                 endpoint=self.run.endpoint,
                 request_id=self.run.id,
             )
+        if self._resumes is not None and not isinstance(error, RunError):
+            # Only the service's word on the run itself ends it: that nobody could be asked does not.
+            error = RunUnknown(
+                f"what became of {self.run.endpoint} could not be learnt: {error.args[0] if error.args else error!r}",
+                endpoint=self.run.endpoint,
+                request_id=self.run.id,
+                hint=getattr(error, "hint", ""),
+            )
         last = self.run.events[-1] if self.run.events else None
         if not isinstance(last, Failed):
             self.run._publish(end_event(error))  # noqa: SLF001
@@ -200,9 +221,13 @@ class Conductor:
     async def queued(self, draft: Draft, options: Mapping[str, Any]) -> Reply:
         """By the queue: submit, follow, fetch."""
         sent = await self._prepare(draft, "queue")
+        service = self.line.service
+        headers = {**options.get("headers", {}), **name_header(service.hosts, self._record.id)}
         self._is_sending = True
         try:
-            ticket = await self.line.service.submit(self.endpoint, sent, unwanted=self._unwanted, **options)
+            ticket = await service.submit(
+                self.endpoint, sent, unwanted=self._unwanted, **{**options, "headers": headers}
+            )
         finally:
             self._is_sending = False
         return await self.followed(ticket)
@@ -227,8 +252,24 @@ class Conductor:
 
     async def attached(self, request_id: str) -> Reply:
         """By a request that was submitted before, maybe by another process."""
-        self._record.attach(request_id, self._origin())
-        return await self.followed(Ticket.of(self.line.service.hosts, self.endpoint, request_id))
+        if self._resumes is None:
+            self._record.attach(request_id, self._origin())
+        else:
+            check_place(self._resumes, self._origin())
+        return await self.followed(self._ticket_of(request_id))
+
+    async def remembered(self, reply: Reply) -> Reply:
+        """By what the service has on record of a request that was sent before."""
+        return reply
+
+    def _ticket_of(self, request_id: str) -> Ticket:
+        """How to ask after a request: at the addresses that the service gave, where it is there still."""
+        hosts, record = self.line.service.hosts, self._resumes
+        if record:
+            given = (record.status_url, record.response_url, record.cancel_url)
+            if all(hosts.may_have_key(url) for url in given):
+                return Ticket(request_id, *given, None, record.stand_in)
+        return Ticket.of(hosts, self.endpoint, request_id)
 
     async def direct(self, draft: Draft, headers: Mapping[str, str]) -> Reply:
         """By a direct call."""
@@ -303,3 +344,16 @@ class Conductor:
         task = asyncio.create_task(work)
         self._session.tasks.add(task)
         task.add_done_callback(self._session.tasks.discard)
+
+
+def check_place(record: RunRecord, place: str) -> None:
+    """Make sure that a run of the history is asked after where it is. A server of this machine may have moved.
+
+    Raises:
+        InputError: It is somewhere else.
+    """
+    if record.origin != place and not (is_loopback(record.origin) and is_loopback(place)):
+        raise InputError(
+            f"it is at {record.origin}, and {record.endpoint} leads to {place} now",
+            hint="resume it with a client, or a connection, that leads there",
+        )

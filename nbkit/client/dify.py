@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from nbkit.client.checked import check_input
-from nbkit.client.conduct import Conductor
+from nbkit.client.conduct import EMBEDDED, Conductor, check_place
 from nbkit.errors import InputError, RunCancelled, RunFailed
 from nbkit.model.event import Event, Failed, StepFinished
 from nbkit.providers.reply import Reply
@@ -62,12 +62,17 @@ class DifyConductor(Conductor):
 
     async def attached(self, request_id: str) -> Reply:
         """By a run that was begun before."""
-        self._record.attach(request_id, self._origin())
-        reader = EventReader(request_id, self.app.tasks.get(request_id, ""))
+        task_id = self.app.tasks.get(request_id, "")
+        if self._resumes is None:
+            self._record.attach(request_id, self._origin())
+        else:
+            check_place(self._resumes, self._origin())
+            task_id = self._resumes.task_id
+        reader = EventReader(request_id, task_id)
         return await self._tell(self.app.service.rejoin(self.endpoint, reader), reader)
 
     def _origin(self) -> str:
-        return self.app.service.place.origin
+        return EMBEDDED if self.app.is_embedded else self.app.service.place.origin
 
     async def _connect(self) -> None:
         self.app = await self._session.dify(self.endpoint)

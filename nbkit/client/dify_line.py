@@ -32,6 +32,7 @@ class DifyLine:
         app: What it tells of itself.
         forms: What it takes.
         tasks: The id of each run begun here → the id it is stopped by.
+        is_embedded: Whether it is an app of the server beside the notebook.
     """
 
     service: DifyService
@@ -40,13 +41,15 @@ class DifyLine:
     app: DifyAppService
     forms: DifyForms
     tasks: dict[str, str]
+    is_embedded: bool = False
 
     @classmethod
-    def to(cls, connection: Connection, user: str | None) -> DifyLine:
+    def to(cls, connection: Connection, user: str | None, *, is_embedded: bool = False) -> DifyLine:
         """A line to an app."""
         service = DifyService(connection, user or ANYBODY)
         app = DifyAppService(service)
         # Files may lie on the server's own machine, though that is a private one.
         near = Hosts.of_origin(connection.place.origin)
         collector = Collector(service.transport, FileStore(data_dir() / "files"), near)
-        return cls(service, DifyUploader(service), DifyCollector(service, collector), app, DifyForms(app), {})
+        files = DifyUploader(service), DifyCollector(service, collector)
+        return cls(service, *files, app, DifyForms(app), {}, is_embedded)

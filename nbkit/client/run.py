@@ -50,6 +50,7 @@ class Run(Answering):
         self._listeners: list[Callable[[Event | None], None]] = []
         self._canceller: Callable[[], None] = lambda: None
         self._is_unwanted = False
+        self._is_resumed = False
         self._process = os.getpid()
 
     @property

@@ -14,7 +14,7 @@ from nbkit.credentials import WAYS_TO_GIVE_A_KEY, Key, find_fal_key, look_in_col
 from nbkit.errors import ConfigError, CredentialsError, InputError
 from nbkit.history.files import FileStore
 from nbkit.providers.dify_connection import Connection, connections, find_connection
-from nbkit.providers.embedded import LOCAL_APPS, embedded_app, embedded_server
+from nbkit.providers.embedded import EMBEDDED, LOCAL_APPS, embedded_app, embedded_server
 from nbkit.providers.fal import FalService
 from nbkit.providers.outputs import Collector
 from nbkit.providers.prices import Prices
@@ -90,6 +90,7 @@ class Session:
     """Chooses who answers an endpoint, and keeps the connections to them.
 
     Attributes:
+        base_url: The address of the one server that it speaks with, None where there is no such.
         validates: Whether inputs are checked before they are sent, where their schema is at hand.
         runs: The runs under way, by the task that drives each.
         tasks: Other work under way, which ends by itself.
@@ -113,7 +114,7 @@ class Session:
         self._fixed = Hosts.of_origin(base_url) if base_url else None
         self._lines: dict[tuple[int, Hosts, Key | None], Line] = {}
         self._user = user
-        self._base_url = base_url
+        self.base_url = base_url
         self._apps: dict[tuple[int, Connection], DifyLine] = {}
         self.runs: dict[asyncio.Task[Any], Run] = {}
         self.tasks: set[asyncio.Task[None]] = set()
@@ -144,10 +145,10 @@ class Session:
             CredentialsError: It is not connected.
             InputError: This client speaks with others only.
         """
-        if self._base_url is not None:
+        if self.base_url is not None:
             if self._key is None:
                 raise CredentialsError(f"{endpoint} needs the key of its app", hint="pass it as key=…")
-            found = Connection(Place.of(self._base_url), self._key)
+            found = Connection(Place.of(self.base_url), self._key)
         elif self._provider == "auto":
             found = await self._connected(endpoint.alias)
         elif self._provider == "local" and endpoint.alias in LOCAL_APPS:
@@ -158,7 +159,7 @@ class Session:
             )
         name = (os.getpid(), found)
         if name not in self._apps:
-            self._apps[name] = DifyLine.to(found, self._user)
+            self._apps[name] = DifyLine.to(found, self._user, is_embedded=found.source == EMBEDDED)
         return self._apps[name]
 
     async def _connected(self, alias: str) -> Connection:
@@ -198,8 +199,11 @@ class Session:
         for task in [task for task in self.held if task.get_loop() is here]:
             task.cancel()
         under_way = {task: run for task, run in self.runs.items() if task.get_loop() is here}
-        for run in under_way.values():
-            run._stop()  # noqa: SLF001 - this is the network thread
+        for task, run in under_way.items():
+            if run._is_resumed:  # noqa: SLF001 - it goes on without this process, as it did before
+                task.cancel()
+            else:
+                run._stop()  # noqa: SLF001 - this is the network thread
         if under_way:
             _, mute = await asyncio.wait(under_way, timeout=_EXIT_GRACE)
             for task in mute:

@@ -32,6 +32,16 @@ def bundle(title: str, rows: Sequence[Sequence[object]], columns: Sequence[str] 
     }
 
 
+def pictured(
+    title: str, rows: Sequence[Sequence[object]], columns: Sequence[str], pictures: Sequence[object]
+) -> dict[str, Any]:
+    """The same with a picture at the end of each row, which a terminal does not show; an empty string for none."""
+    shown = [(*row, picture) for row, picture in zip(rows, pictures, strict=True)]
+    page = bundle(title, shown, (*columns, "picture"))["text/html"] if any(pictures) else None
+    plain = bundle(title, rows, columns)
+    return plain | {"text/html": page or plain["text/html"]}
+
+
 def html(rows: Iterable[Sequence[object]], columns: Sequence[str] = ()) -> Markup:
     """A table. Text is escaped and clipped; `Markup` in a cell stands as it is.
 

@@ -24,6 +24,8 @@ __all__ = [
     "note",
     "pack",
     "prune",
+    "resume",
+    "resume_run",
     "search",
     "star",
     "unpack",
@@ -41,6 +43,9 @@ _HOMES = {
     "note": "nbkit.history.marks",
     "pack": "nbkit.history.packing",
     "prune": "nbkit.history.pruning",
+    # Above this room: named, and not imported, because it asks the services.
+    "resume": "nbkit.client.resume",
+    "resume_run": "nbkit.client.resume",
     "search": "nbkit.history.queries",
     "star": "nbkit.history.marks",
     "unpack": "nbkit.history.unpacking",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nbkit.history.database import open_for_reading
+from nbkit.history.database import changing, open_for_reading
 from nbkit.history.files import FileStore
-from nbkit.history.process import is_alive
+from nbkit.history.process import is_alive, this_process
 from nbkit.history.rows import EVENTS
 from nbkit.model.event import Event, Unrecognised
 from nbkit.model.media import Media
@@ -31,7 +31,7 @@ class RunRecord:
         endpoint: What was called.
         provider: Who answered: `fal`, `dify` or `local`.
         way: How it was called: `queue`, `direct`, `stream`, `realtime`, or `attach` for one that was begun elsewhere.
-        origin: Scheme, host and port of the service.
+        origin: Scheme, host and port of the service; `embedded` for the server that a kernel has for itself.
         state: `sending`, `accepted`, `running`, `succeeded`, `failed`, `cancelled` or `unknown`.
         request_id: The service's id, an empty string where none is known.
         task_id: The id by which a Dify run is stopped, else an empty string.
@@ -43,7 +43,7 @@ class RunRecord:
         seed: The seed that was given, else the one that the model says it used; None where there is neither.
         created: When it was about to be sent, in seconds since 1970.
         accepted: When the service gave it an id, None where it has none.
-        ended: When it ended, None where that is not known.
+        ended: When its end was known, None where it is not.
         seconds: How long it took, None where that is not known.
         billable_units: What the service said it bills, None where it did not say.
         cost: Money, None where unknown.
@@ -96,6 +96,11 @@ class RunRecord:
     _path: Path = field(repr=False)
 
     @property
+    def path(self) -> Path:
+        """The history's file."""
+        return self._path
+
+    @property
     def status(self) -> str:
         """The state, by the name that runs have for it."""
         return self.state
@@ -114,6 +119,38 @@ class RunRecord:
     def is_orphan(self) -> bool:
         """Whether its end is not known and nobody follows it: its kernel ended before it did."""
         return self.state in (*_UNDER_WAY, "unknown") and not self.is_under_way
+
+    def columns(self) -> dict[str, Any]:
+        """Its row, as it would be written again."""
+        values = {it.name: getattr(self, it.name) for it in fields(self) if it.name not in _OWN}
+        seed = None if self.seed is None else str(self.seed)
+        return values | {"seed": seed} | dict(zip(("pid", "process"), this_process(), strict=True))
+
+    def claim(self) -> bool:
+        """Take an orphan over, so that no other process does; False where another was quicker.
+
+        Raises:
+            ConfigError: The history cannot be written.
+        """
+        state = "accepted" if self.request_id else "sending"
+        return self.is_orphan and self._change({"state": state}, self.state, self._process)
+
+    def settle(self, state: str, error: str) -> bool:
+        """Write down what was learnt of a run that this process has claimed and does not follow.
+
+        Raises:
+            ConfigError: The history cannot be written.
+        """
+        held = "accepted" if self.request_id else "sending"
+        return self._change({"state": state, "error": error}, held, this_process())
+
+    def _change(self, values: dict[str, str], state: str, process: tuple[int, str]) -> bool:
+        """Change its row where it is in a state and belongs to a process still; from then on it is this one's."""
+        changed = values | dict(zip(("pid", "process"), this_process(), strict=True))
+        names = ", ".join(f"{name} = ?" for name in changed)
+        query = f"UPDATE runs SET {names} WHERE id = ? AND state = ? AND pid = ? AND process = ?"  # noqa: S608 - our own names
+        with changing(self._path) as connection:
+            return connection.execute(query, (*changed.values(), self.id, state, *process)).rowcount == 1
 
     @property
     def events(self) -> tuple[Event, ...]:

@@ -7,6 +7,7 @@ import os
 import platform
 import time
 import uuid
+from collections import Counter
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,14 @@ from nbkit import __version__
 from nbkit.display.cell import Cell, current_cell
 from nbkit.history.database import history_path
 from nbkit.history.process import this_process
+from nbkit.history.rows import event_identity
 from nbkit.history.writer import Change, Entry, writer
-from nbkit.model.event import Log, Output, Started, StepFinished, Text, Unrecognised
+from nbkit.model.event import Log, Output, Queued, Started, StepFinished, Text, Unrecognised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nbkit.history.record import RunRecord
     from nbkit.model.endpoint import Endpoint
     from nbkit.model.event import Event
     from nbkit.model.media import Media
@@ -48,11 +51,13 @@ class Recorder:
 
     Args:
         endpoint: What is called.
+        resumes: The run that is gone on with, in its own row. This process has claimed it.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, resumes: RunRecord | None = None) -> None:
         self._endpoint = endpoint
-        self._is_on = is_on()
+        self._resumes = resumes
+        self._is_on = is_on() or resumes is not None
         self._cell = current_cell() if self._is_on else Cell()
         self._sweep = current_sweep.get()
         self._began = time.monotonic()
@@ -64,6 +69,17 @@ class Recorder:
         self._hindrance: list[str] = []
         self._values: dict[str, Any] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._told: Counter[str] = Counter()
+        self._was_seen = False
+        if resumes is not None:
+            self._given = resumes.input
+            self._entry = Entry(resumes.path, values=resumes.columns())
+            self._told.update(map(event_identity, resumes.events))
+
+    @property
+    def id(self) -> str:
+        """What the history calls the run; an empty string where it is not recorded."""
+        return str(self._entry.values["id"]) if self._entry else ""
 
     async def begin(
         self, given: Mapping[str, Any], way: str, origin: str, files: Sequence[Media] = ()
@@ -98,7 +114,7 @@ class Recorder:
             **values: `task_id`, `status_url`, `response_url`, `cancel_url`, `stand_in`.
         """
         self._values |= {"state": "accepted", "request_id": request_id} | values
-        if self._entry and not self._entry.adopts:
+        if self._entry and not self._entry.adopts and self._entry.values.get("accepted") is None:
             self._values["accepted"] = time.time()
         self._flush()
 
@@ -106,8 +122,12 @@ class Recorder:
         """Keep what happened; it is written a moment later."""
         if event is None or not self._is_on:
             return
+        self._was_seen = self._was_seen or isinstance(event, (Queued, Started))
         if isinstance(event, Started):
             self._values["state"] = "running"
+        if self._told and self._told[identity := event_identity(event)]:
+            self._told[identity] -= 1
+            return
         self._counted += 1
         if self._counted > _MOST_EVENTS and isinstance(event, _MANY):
             self._left_out += 1
@@ -128,16 +148,14 @@ class Recorder:
             return []
         if self._left_out:
             self._events.append(Unrecognised(f"{self._left_out} more events, which are not kept"))
-        self._values |= {
-            "state": state,
-            "ended": time.time(),
-            "seconds": time.monotonic() - self._began,
-        }
+        self._values |= {"state": state} | self._times(state)
         if error is not None:
             self._values |= {"error": str(error), "error_type": _type_of(error)}
         if result is not None:
             self._values |= {
                 "request_id": result.request_id,
+                "error": "",
+                "error_type": "",
                 "stand_in": result.stand_in,
                 "result": result.data,
                 "metrics": dict(result.metrics),
@@ -148,6 +166,15 @@ class Recorder:
                 self._values["seed"] = used
         media = result.media if result is not None else ()
         return await self._write(files=[("output", file) for file in media])
+
+    def _times(self, state: str) -> dict[str, float]:
+        """When it ended and how long it took, as far as this process has seen it."""
+        now = time.time()
+        if self._resumes is None:
+            return {"ended": now, "seconds": time.monotonic() - self._began}
+        if state == "unknown":
+            return {}
+        return {"ended": now} | ({"seconds": max(0.0, now - self._resumes.created)} if self._was_seen else {})
 
     def _open(
         self, given: Mapping[str, Any], way: str, origin: str, known: dict[str, str], adopts: str = ""

@@ -71,6 +71,12 @@ def event_row(events: Sequence[Event]) -> str:
     return text if text.startswith("[") else f"[{','.join(written(it, _LONGEST_TEXT) for it in told)}]"
 
 
+def event_identity(event: Event) -> str:
+    """What stays the same when a service tells an event again, at another time."""
+    kind, _, values, _ = _told(event)
+    return _json([kind, values])
+
+
 def file_row(media: Media, role: str, store: FileStore) -> tuple[Any, ...]:
     """A file as the columns of its row, without the run's."""
     path = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,24 @@ def load(shell: InteractiveShell) -> None:
     matcher = make_matcher(notebook)
     shell.Completer.custom_matchers.append(matcher)
     setattr(shell, _MATCHER, matcher)
+    _tell_orphans_after(shell)
     threading.Thread(target=_load_ahead, name="nbkit-load", daemon=True).start()
+
+
+def _tell_orphans_after(shell: InteractiveShell) -> None:
+    """Say, once the cell that loads the extension is over, whether the last kernel left runs behind."""
+
+    def tell(*_result: object) -> None:
+        shell.events.unregister("post_run_cell", tell)
+        with suppress(Exception):  # whatever is wrong with the history is told by the runs
+            from nbkit.display.cell import current_cell
+            from nbkit.history.orphans import count_orphans
+
+            if count := count_orphans(current_cell().notebook):
+                runs = "1 run was" if count == 1 else f"{count} runs were"
+                sys.stdout.write(f"{runs} under way when the kernel ended: %nbkit resume\n")
+
+    shell.events.register("post_run_cell", tell)
 
 
 def _load_ahead() -> None:

@@ -15,6 +15,7 @@ from nbkit.magics.commands import (
     aliases,
     connect,
     dify,
+    history,
     jobs,
     machine,
     recall,
@@ -91,6 +92,7 @@ _GROUPS = (
     dify.COMMANDS,
     aliases.COMMANDS,
     jobs.COMMANDS,
+    history.COMMANDS,
     recall.COMMANDS,
 )
 COMMANDS = {

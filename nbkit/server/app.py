@@ -134,6 +134,7 @@ def _routes() -> list[BaseRoute]:
         Route("/api/openapi/queue/openapi.json", openapi.openapi),
         Route("/api/v1/models", openapi.models),
         Route("/api/v1/models/pricing", openapi.pricing),
+        Route("/api/v1/requests", queue_routes.requests),
     ]
 
 

@@ -140,6 +140,21 @@ class Journal:
         found: Entry | None = await self._order(read)
         return found
 
+    async def named(self, name: str) -> list[tuple[str, str, float]]:
+        """The id, endpoint and time of each request that its caller gave a name.
+
+        Raises:
+            JournalFailed: They cannot be read.
+        """
+        query = (
+            "SELECT id, endpoint, submitted FROM requests"
+            " WHERE json_extract(options, '$.caller_name') = ? ORDER BY seq"
+        )
+        found: list[tuple[str, str, float]] = await self._order(
+            lambda connection: connection.execute(query, (name,)).fetchall()
+        )
+        return found
+
     async def unfinished(self) -> list[Entry]:
         """The requests that have not ended, or whose end has still to be told, in the order in which they came.
 

@@ -30,6 +30,7 @@ from nbkit.wire.fal.answers import (
     RequestUrls,
     submitted,
 )
+from nbkit.wire.fal.requests import NAME_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from nbkit.server.runs import Run
 
+_LONGEST_NAME = 100
 _ABOUT = re.compile(
     r"(?P<app>.+)/requests/(?P<id>[^/]+)(?:/(?P<verb>status|status/stream|cancel|response))?/*"
 )
@@ -59,6 +61,16 @@ async def queue(request: Request) -> Response:
     if (request.method == "PUT") != (verb == "cancel"):
         raise BadRequest(405, "Cancel takes PUT, everything else about a request takes GET.")
     return await _cancel(request, run) if verb == "cancel" else _VERBS[verb](request, run)
+
+
+async def requests(request: Request) -> Response:
+    """List the requests that their caller gave a name (`GET /api/v1/requests?name=…`), in the order of their coming."""
+    name = request.query_params.get("name", "")
+    if not name:
+        raise BadRequest(400, "Say which: /api/v1/requests?name=…")
+    found = await service_of(request).store.named(name)
+    listed = [{"request_id": id_, "endpoint_id": endpoint, "sent_at": sent} for id_, endpoint, sent in found]
+    return reply({"requests": listed, "has_more": False})
 
 
 async def _submit(request: Request, name: str) -> Response:
@@ -82,7 +94,10 @@ async def _take(request: Request, name: str) -> Response:
         await service.webhooks.prepare(webhook)
     receiver = (webhook, origin_of(request)) if webhook else None
     priority = LOW if low else NORMAL
-    run = await service.enqueue(name, given, content, priority=priority, webhook=receiver, **wishes(request))
+    called = request.headers.get(NAME_HEADER, "")[:_LONGEST_NAME]
+    run = await service.enqueue(
+        name, given, content, priority=priority, webhook=receiver, caller_name=called, **wishes(request)
+    )
     ticket = submitted(run.id, RequestUrls.of(_queue_url(request), run.app, run.id), run.position)
     if webhook:
         ticket["gateway_request_id"] = run.id

@@ -26,7 +26,7 @@ _REQUEST_ID = re.compile(r"[0-9a-f-]{36}")
 _REMEMBERED = 1000  # finished runs in memory; all others are read from the journal when somebody asks
 _REMEMBERED_BYTES = 64 * 2**20
 _LARGE = 10_000  # bytes of a result, from which fal keeps it for a shorter time
-_OPTIONS = ("file_seconds", "keeps_input", "start_by", "cancelled")
+_OPTIONS = ("file_seconds", "keeps_input", "start_by", "cancelled", "caller_name")
 _KEPT_LOGS = 1000
 _KEPT_LOG_CHARACTERS = 256_000
 
@@ -138,6 +138,14 @@ class RunStore:
                 run = _recalled(entry)
                 self._remember(run)
         return run
+
+    async def named(self, name: str) -> list[tuple[str, str, float]]:
+        """The requests of the queue that their caller calls so: id, endpoint and when each came.
+
+        Raises:
+            JournalFailed: The journal cannot be read.
+        """
+        return await self._journal.named(name)
 
     def started(self, run: Run) -> None:
         """Write down that a run is being computed."""
@@ -328,7 +336,7 @@ def _recalled(entry: Entry) -> Run:
         priority=entry.priority,
     )
     for name in _OPTIONS:
-        setattr(run, name, options[name])
+        setattr(run, name, options.get(name, getattr(run, name)))  # an earlier server knew fewer
     run.id, run.seq, run.submitted, run.starts = entry.id, entry.seq, entry.submitted, entry.starts
     run.webhook = tuple(json.loads(entry.webhook)) if entry.webhook else None
     run.away = True

@@ -88,6 +88,7 @@ class Run:
         depth: How many workflows it is inside of.
         file_seconds: How long the files that it makes are kept, None for ever.
         keeps_input: Whether its input may be kept; without, it is let go as soon as nothing needs it.
+        caller_name: What its caller calls it, an empty string where it does not say.
         state: `IN_QUEUE`, `IN_PROGRESS` or `COMPLETED`.
         position: How many are ahead of it in the queue.
         logs: Its log entries so far.
@@ -119,6 +120,7 @@ class Run:
         watched: bool = False,
         file_seconds: float | None = None,
         keeps_input: bool = True,
+        caller_name: str = "",
     ) -> None:
         self.id = str(uuid.uuid4())
         self.endpoint = endpoint
@@ -129,6 +131,7 @@ class Run:
         self.depth = depth
         self.file_seconds = file_seconds
         self.keeps_input = keeps_input
+        self.caller_name = caller_name
         self.state = IN_QUEUE
         self.position = 0
         self.logs: list[dict[str, Any]] = []

@@ -119,7 +119,7 @@ class Service:
             priority: `NORMAL` or `LOW`.
             start_timeout: Seconds within which it has to start.
             webhook: Whom to tell its end, and the server's address as the caller knows it.
-            **facts: `file_seconds` and `keeps_input`, as `begin` takes them.
+            **facts: `file_seconds` and `keeps_input`, as `begin` takes them, and `caller_name`.
 
         Raises:
             UnknownEndpoint: There is no such endpoint.

@@ -67,6 +67,13 @@ def tell(given: Values, job: Any) -> Values:
     return {"steps": given["steps"]}
 
 
+def picture(given: Values, job: Any) -> Values:
+    """Take some seconds and give a picture that no other seed gives."""
+    time.sleep(given["seconds"])
+    colour = tuple(given["seed"].to_bytes(3, "big"))
+    return {"images": [job.save_image(Image.new("RGB", (8, 8), colour), name="plain")], "seed": given["seed"]}
+
+
 def process(_given: Values, _job: Any) -> Values:
     """Tell which process computes."""
     return {"pid": os.getpid()}
