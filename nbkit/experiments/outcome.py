@@ -10,6 +10,7 @@ from nbkit.errors import NbkitError, ServiceError
 
 if TYPE_CHECKING:
     from nbkit.client.run import Run
+    from nbkit.experiments.plan import Cell
     from nbkit.history.record import RunRecord
     from nbkit.model.media import Media
     from nbkit.model.result import Result
@@ -111,3 +112,13 @@ def first_line(error: BaseException) -> str:
     """What an error says, without its advice."""
     words = str(error.args[0] if isinstance(error, NbkitError) and error.args else error)
     return (words.strip() or type(error).__name__).splitlines()[0]
+
+
+def facts(cell: Cell, outcome: Outcome) -> str:
+    """The line under a picture: its seed and its seconds."""
+    seed = outcome.seed if outcome.seed is not None else cell.input.get("seed")
+    words = [
+        f"seed {seed}" if seed is not None else "",
+        f"{outcome.seconds:.1f} s" if outcome.seconds else "",
+    ]
+    return " · ".join(filter(None, words))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import math
 import random
 import sys
@@ -168,6 +170,14 @@ class Plan:
         if not request.endpoint:
             raise InputError("no endpoint is given", field="endpoint", hint='give one, or an axis "endpoint"')
         return Cell(position, labels, request.endpoint, request.input)
+
+
+def identity(name: str, plan: Plan) -> str:
+    """What the runs of a sweep are marked with: the same for the same experiment on another day."""
+    if name:
+        return name
+    about = [plan.endpoint, sorted(map(str, plan.input.items())), [axis.name for axis in plan.axes]]
+    return hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()[:16]
 
 
 def _seeds(given: Any) -> Any:

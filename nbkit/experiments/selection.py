@@ -75,7 +75,7 @@ def find_cell(axes: Sequence[Axis], cells: Sequence[Cell], values: Mapping[str, 
                 hint=f"did you mean {near}?" if near else f"there are {', '.join(names) or 'none'}",
             )
     wanted = {
-        number: _index(axis, values[axis.name]) for number, axis in enumerate(axes) if axis.name in values
+        number: index_of(axis, values[axis.name]) for number, axis in enumerate(axes) if axis.name in values
     }
     found = [cell for cell in cells if all(cell.position[axis] == index for axis, index in wanted.items())]
     if len(found) == 1:
@@ -86,7 +86,12 @@ def find_cell(axes: Sequence[Axis], cells: Sequence[Cell], values: Mapping[str, 
     raise InputError(f"{len(found)} cells have these values", hint=f"say {', '.join(free)}, too")
 
 
-def _index(axis: Axis, value: Any) -> int:
+def index_of(axis: Axis, value: Any) -> int:
+    """The place of a value, or of its label, on an axis.
+
+    Raises:
+        InputError: It has no such value.
+    """
     label = label_of(value)
     if label not in axis.labels:
         known = ", ".join(axis.labels[:10])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -11,28 +9,32 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nbkit.client.client import Client
 from nbkit.errors import InputError
-from nbkit.experiments import mosaic
+from nbkit.experiments import counting, mosaic
 from nbkit.experiments.board import Board
 from nbkit.experiments.budget import Budget, cost_of
 from nbkit.experiments.explorer import write_explorer
 from nbkit.experiments.gate import Gate
 from nbkit.experiments.grid import Grid, Scale, Tile
+from nbkit.experiments.measuring import Measurements
 from nbkit.experiments.order import coarse_to_fine
-from nbkit.experiments.outcome import Outcome
+from nbkit.experiments.outcome import Outcome, facts
 from nbkit.experiments.pair import Pair
 from nbkit.experiments.past import Past, look_back
-from nbkit.experiments.plan import MOST_CELLS, Cell, Mode, Plan, Where
+from nbkit.experiments.plan import MOST_CELLS, Cell, Mode, Plan, Where, identity
+from nbkit.experiments.plotting import Plot, plot
 from nbkit.experiments.rehearsal import Rehearsal, rehearse
 from nbkit.experiments.running import Running
 from nbkit.experiments.selection import Selected, find_cell
 from nbkit.experiments.sheet import write_sheet
 from nbkit.history.recorder import current_sweep
+from nbkit.model.records import data_frame
 from nbkit.widgets.originals import Originals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from nbkit.client.run import Run
+    from nbkit.experiments.numbers import Numbers
     from nbkit.experiments.past import Position
 
 
@@ -65,9 +67,11 @@ class Sweep:
         max_runs: How many requests it may be; more than 10,000 are never made without it.
 
     Attributes:
+        id: What its runs are marked with in the history.
         plan: What varies.
         cells: The requests, in the order of their axes.
         outcomes: What came of each cell, by its position.
+        measurements: What was measured of its pictures.
 
     Raises:
         InputError: An axis, or a choice, is not one; or it would be more requests than `max_runs`.
@@ -106,12 +110,13 @@ class Sweep:
         )
         self.cells = self.plan.cells(max_runs)
         self.outcomes: dict[Position, Outcome] = {}
+        self.measurements = Measurements()
         self.name = name
         self._client = client or Client()
         self._reuse = reuse
         self._gate = Gate(concurrency)
         self._max_usd = max_usd
-        self._id = _identity(name, self.plan)
+        self.id = identity(name, self.plan)
         self._running: Running | None = None
         self._budget: Budget | None = None
         self._seconds = 0.0
@@ -221,13 +226,37 @@ class Sweep:
 
     def sheet(self, path: str | Path, *, side: int = 256, captions: bool = False) -> Path:
         """Draw it as one labelled picture for a paper; see `nbkit.experiments.sheet.write_sheet`."""
-        return write_sheet(self.grid(_facts), path, side=side, captions=captions)
+        return write_sheet(self.grid(facts), path, side=side, captions=captions)
 
     def explore(self, path: str | Path, *, originals: bool = True, judged: str = "") -> Path:
         """Write it as one page with axis pickers, zoom and votes; see `nbkit.experiments.explorer.write_explorer`."""
         return write_explorer(
-            self.grid(_facts), path, originals=originals, judged=judged, about=self._line(), sweep=self._id
+            self.grid(facts), path, originals=originals, judged=judged, about=self._line(), sweep=self.id
         )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The cells as dicts: axes, seed, state, request id, seconds, cost, picture, inputs, and each metric."""
+        return counting.rows(self)
+
+    def to_pandas(self) -> Any:
+        """The rows as a data frame; raises `ConfigError` where pandas is not installed."""
+        return data_frame(self.rows(), "rows()")
+
+    def measure(self, metrics: Any, *, at_once: int | None = None) -> Numbers:
+        """Measure the first picture of each cell, each content once; see `nbkit.experiments.counting.measure`."""
+        return counting.measure(self, metrics, at_once)
+
+    def means(self, metric: str, by: str | Sequence[str], level: float = 0.95) -> Numbers:
+        """The mean of a metric for each value of an axis; see `nbkit.experiments.counting.means`."""
+        return counting.means(self, metric, by, level)
+
+    def paired(self, metric: str, by: str, baseline: Any = None, level: float = 0.95) -> Numbers:
+        """By how much a metric differs from a baseline; see `nbkit.experiments.counting.paired`."""
+        return counting.paired(self, metric, by, baseline, level)
+
+    def plot(self, metric: str, by: str | Sequence[str], *, level: float = 0.95, axes: Any = None) -> Plot:
+        """Draw the means of a metric with their intervals; see `nbkit.experiments.plotting.plot`."""
+        return plot(self, metric, by, level=level, axes=axes)
 
     def _left(self, states: frozenset[str]) -> list[Cell]:
         """The cells of which nothing came yet, or what came is in one of the states."""
@@ -264,7 +293,7 @@ class Sweep:
             return cell.position in past.going_on or budget.allows(cell, running.active)
 
         board = Board(self._repr_mimebundle_, is_shown=show)
-        token = current_sweep.set(self._id)
+        token = current_sweep.set(self.id)
         self._began = time.monotonic()
         self._running = running = Running(start, self._gate, self._note, may_start)
         try:
@@ -295,6 +324,7 @@ class Sweep:
                 picture=image.path if image else None,
                 caption=caption(cell, outcome) if caption else "⟲" if outcome.is_from_history else "",
                 problem=outcome.problem,
+                numbers=self.measurements.numbers(image.sha256) if image else {},
                 is_from_history=outcome.is_from_history,
             )
         return tiles
@@ -325,24 +355,7 @@ class Sweep:
         return mosaic.bundle(self.grid(), [self._line()], Originals(Path.cwd()))
 
     def __repr__(self) -> str:
-        return f"<Sweep {self.name or self._id[:8]}: {self._line()}>"
-
-
-def _facts(cell: Cell, outcome: Outcome) -> str:
-    seed = outcome.seed if outcome.seed is not None else cell.input.get("seed")
-    words = [
-        f"seed {seed}" if seed is not None else "",
-        f"{outcome.seconds:.1f} s" if outcome.seconds else "",
-    ]
-    return " · ".join(filter(None, words))
-
-
-def _identity(name: str, plan: Plan) -> str:
-    """What the runs of a sweep are marked with: the same for the same experiment on another day."""
-    if name:
-        return name
-    about = [plan.endpoint, sorted(map(str, plan.input.items())), [axis.name for axis in plan.axes]]
-    return hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()[:16]
+        return f"<Sweep {self.name or self.id[:8]}: {self._line()}>"
 
 
 def _at_least(value: float | None, least: float, field: str) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from nbkit.errors import ConfigError
-from nbkit.model.records import Records
+from nbkit.model.records import Records, data_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,13 +33,7 @@ class Runs(Sequence["RunRecord"]):
         Raises:
             ConfigError: pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ConfigError(
-                "pandas is not installed", hint="pip install pandas, or use .to_records()"
-            ) from error
-        return pd.DataFrame(self.to_records())
+        return data_frame(self.to_records(), "to_records()")
 
     @property
     def totals(self) -> Records:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from nbkit.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,6 +27,14 @@ class Records:
     def to_records(self) -> list[dict[str, Any]]:
         """The rows as dicts, for a data frame: `pandas.DataFrame(logs.to_records())`."""
         return [dict(row) for row in self._rows]
+
+    def to_pandas(self) -> Any:
+        """The rows as a data frame.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        return data_frame(self.to_records(), "to_records()")
 
     def to_rows(self) -> list[list[str]]:
         """The cells that are shown, as text; moments in this machine's time."""
@@ -48,6 +58,23 @@ class Records:
         from nbkit.display import table
 
         return table.bundle(self.title, self.to_rows(), self.columns)
+
+
+def data_frame(rows: list[dict[str, Any]], instead: str) -> Any:
+    """Rows as a data frame of pandas.
+
+    Args:
+        rows: The rows; names that one of them lacks are empty there.
+        instead: The method that gives the rows without pandas.
+
+    Raises:
+        ConfigError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ConfigError("pandas is not installed", hint=f"pip install pandas, or use .{instead}") from error
+    return pd.DataFrame(rows)
 
 
 def _shown(value: Any) -> str:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import itertools
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from PIL import Image
@@ -9,12 +10,15 @@ from PIL import Image
 import nbkit
 from nbkit.experiments import running
 from nbkit.experiments.grid import Grid, Scale, Tile
+from nbkit.experiments.outcome import Outcome
+from nbkit.experiments.sweep import Sweep
+from nbkit.model.media import Media
 from nbkit.providers import fal
 from nbkit.transport import retry
 from tests.experiments.queue_service import QueueService
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.scripted_server import ScriptedServer
@@ -64,3 +68,42 @@ def client(service: QueueService) -> Iterator[nbkit.Client]:
     """A client of that service, with a key."""
     with nbkit.Client(key="SECRET-xyz", base_url=service.origin) as client:
         yield client
+
+
+class MakeSweep(Protocol):
+    """Makes a sweep that is over."""
+
+    def __call__(self, draw: Callable[[dict[str, Any]], Image.Image | None], **axes: Any) -> Sweep:
+        """Make it from what each cell's input draws; None for a cell that failed."""
+
+
+@pytest.fixture
+def make_sweep(tmp_path: Path) -> MakeSweep:
+    """Sweeps whose pictures were drawn by a function of the input, and nothing was sent."""
+
+    def make(draw: Callable[[dict[str, Any]], Image.Image | None], **axes: Any) -> Sweep:
+        sweep = Sweep("local/collage", {"prompt": "a cat"}, axes, name="cats")
+        for number, cell in enumerate(sweep.cells):
+            image = draw(cell.input)
+            if image is None:
+                outcome = Outcome(state="failed", problem="it went wrong", request_id=f"r{number}")
+            else:
+                path = tmp_path / f"cell-{number}.png"
+                image.save(path)
+                sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+                media = Media(
+                    "",
+                    "image/png",
+                    path=path,
+                    sha256=sha256,
+                    size=path.stat().st_size,
+                    width=image.width,
+                    height=image.height,
+                )
+                outcome = Outcome(
+                    state="succeeded", media=(media,), seconds=1.5, cost=0.25, request_id=f"r{number}"
+                )
+            sweep.outcomes[cell.position] = outcome
+        return sweep
+
+    return make
