@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbkit.display.escape import Markup, beside, clean, link
@@ -12,7 +13,6 @@ from nbkit.errors import MediaError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from nbkit.display.preview import Preview
 
@@ -158,11 +158,19 @@ def _preview(figure: Figure, longest: int) -> Preview:
 
 def _words(figure: Figure) -> tuple[str, ...]:
     size = _pixels(figure.width, figure.height) if figure.width and figure.height else ""
-    place = figure.original or (str(figure.path) if figure.path else link(figure.url))
+    place = figure.original or (short_path(figure.path) if figure.path else link(figure.url))
     missing = (
         f"not {'shown' if figure.path else 'on this machine'}: {figure.problem}" if figure.problem else ""
     )
     return (figure.caption or figure.name, size or _size(figure), place, missing)
+
+
+def short_path(path: Path) -> str:
+    """A path as people write it, from their home folder on: what a notebook keeps may be passed on."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):  # elsewhere, or there is no home
+        return str(path)
 
 
 def _pixels(width: int, height: int) -> str:

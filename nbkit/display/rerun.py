@@ -1,4 +1,4 @@
-"""What a cell left behind is cleared away when the cell is run again."""
+"""What happens when a cell ends, and what it left behind is cleared away when it is run again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,30 @@ if TYPE_CHECKING:
 
 _left: dict[str, list[Callable[[], None]]] = {}
 _watched: set[int] = set()
+_at_end: list[Callable[[], bool]] = []
+
+
+def before_a_cell_ends(settle: Callable[[], bool]) -> None:
+    """Have a function called whenever a cell is about to end, until it says that there is nothing more to do.
+
+    What is shown then still belongs to the cell: clients without a screen drop what comes later.
+    """
+    from IPython import get_ipython
+
+    if (shell := get_ipython()) is not None:
+        _hear(shell)
+        _at_end.append(settle)
+
+
+def _hear(shell: Any) -> None:
+    if id(shell) not in _watched:
+        _watched.add(id(shell))
+        shell.events.register("pre_run_cell", lambda _info: _clear(_cell_of(shell)))
+        shell.events.register("post_run_cell", lambda _result: _settle())
+
+
+def _settle() -> None:
+    _at_end[:] = [settle for settle in _at_end if not settle()]
 
 
 def when_run_again(clear: Callable[[], None]) -> None:
@@ -22,9 +46,7 @@ def when_run_again(clear: Callable[[], None]) -> None:
     cell = _cell_of(shell)
     if not cell:
         return
-    if id(shell) not in _watched:
-        _watched.add(id(shell))
-        shell.events.register("pre_run_cell", lambda _info: _clear(_cell_of(shell)))
+    _hear(shell)
     _left.setdefault(cell, []).append(clear)
 
 

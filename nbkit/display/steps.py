@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nbkit.display import table, timeline
 from nbkit.display.escape import Markup
 from nbkit.display.expense import money
-from nbkit.display.figure import thumbnail
+from nbkit.display.figure import short_path, thumbnail
 from nbkit.display.markup import clipped, element, faint, join
 from nbkit.display.state import duration, mark, sign
 from nbkit.display.step import RUN_WORDS
@@ -52,7 +52,10 @@ def text(shown: Outline, output_at: float | None = None) -> str:
         step = row.step
         name = "· " * row.depth + "  ".join(filter(None, (step.name, row.kind)))
         state = f"{mark(RUN_WORDS.get(step.status, step.status))} {_state(step)}"
-        gave = ", ".join(figure.original or str(figure.path or figure.name) for figure in step.figures)
+        gave = ", ".join(
+            figure.original or (short_path(figure.path) if figure.path else figure.name)
+            for figure in step.figures
+        )
         told = (tell(step) for tell in facts.values())
         rows.append(
             (name, _submit(step), state, *told, timeline.bar(row.spans, shown.end), step.message or gave)

@@ -158,9 +158,11 @@ class Media:
         return thumbnail(self.figure())
 
     def __repr__(self) -> str:
+        from nbkit.display.figure import short_path
+
         pixels = f"{self.width} × {self.height}" if self.width and self.height else ""
         size = "" if self.size is None else f"{self.size} bytes"
-        where = self.problem or (str(self.path) if self.path else "not on this machine")
+        where = self.problem or (short_path(self.path) if self.path else "not on this machine")
         facts = (self.content_type, pixels, size, where)
         return clean(f"<Media {self.name}: {', '.join(filter(None, facts))}>")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.config import shows_progress
 from nbkit.display.card import Card, bundle
+from nbkit.display.rerun import before_a_cell_ends
 from nbkit.display.slot import Shown, Slot, hears_clicks_while_blocked, in_notebook
 from nbkit.widgets.panel import Panel
 from nbkit.widgets.progress import advance, figures
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _BETWEEN = 0.1
 """Seconds between two changes of the text at the least."""
 _BETWEEN_PICTURES = 0.2
+_GRACE = 2.0
+"""Seconds that the end of a cell waits for a card whose run is over."""
 _TICK = 0.5
 """Seconds after which the clock moves although nothing happened."""
 
@@ -87,6 +90,7 @@ class LiveCard:
         self._closing = threading.Event()
         self._cell = contextvars.copy_context()
         self._thread: threading.Thread | None = None
+        self._ending: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
 
     def open(self) -> None:
         """Show it, and begin to keep it up to date."""
@@ -103,6 +107,21 @@ class LiveCard:
             stop = self._run.listen(lambda _event: self._wake.set())
             self._thread = threading.Thread(target=self._keep, args=(stop,), name="nbkit-card", daemon=True)
             self._thread.start()
+            if self._background:
+                before_a_cell_ends(self._settled)
+
+    def _settled(self) -> bool:
+        """Whether it shows its end. Where the run is over that is waited for, and told again as the cell's own word.
+
+        A client without a screen drops what its thread said while the cell was running.
+        """
+        assert self._thread is not None, "asked only of a card that keeps itself"  # noqa: S101
+        if self._run.is_done:
+            self._thread.join(_GRACE)
+        if self._thread.is_alive():
+            return False
+        self._slot.end(*self._ending)
+        return True
 
     def join(self) -> None:
         """Wait until a card in the background shows its end; one that a cell closes has nothing to wait for."""
@@ -174,7 +193,8 @@ class LiveCard:
         card = self._last()
         if self._originals and in_notebook():
             card = self._originals.of(card)
-        self._slot.end(bundle(card, self._show), self._facts())
+        self._ending = bundle(card, self._show), self._facts()
+        self._slot.end(*self._ending)
         if self._panel:
             self._panel.close()
             self._panel = None

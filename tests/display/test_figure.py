@@ -9,6 +9,8 @@ from nbkit.display.figure import Figure
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from tests.display.conftest import Paint
 
 
@@ -80,3 +82,13 @@ def test_a_signed_address_is_not_saved(paint: Paint) -> None:
 
     assert "secret" not in figure.grid([signed]) + figure.text([signed])
     assert 'href="https://files.example.com/a.png"' in figure.grid([replace(signed, url=signed.url[:-12])])
+
+
+def test_paths_begin_at_the_home_folder(paint: Paint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook that is passed on does not tell the name of who made it."""
+    picture = Figure(paint())
+    assert picture.path
+    monkeypatch.setenv("HOME", str(picture.path.parent))
+
+    assert f"~/{picture.path.name}" in figure.text([picture])
+    assert str(picture.path.parent) not in figure.text([picture])

@@ -187,3 +187,18 @@ def test_a_front_end_is_offered_what_can_stand_there(tmp_path: Path, monkeypatch
             f"{start} -p image_size={value}" for value in ("square", "square_hd")
         ]
         assert offered(f"{start}\nimage_size: square_|\n---\na cat") == [f"{start}\nimage_size: square_hd"]
+
+
+def test_the_end_of_a_cell_waits_for_cards_that_are_over(execute: Execute) -> None:
+    """A cell that waited for watched runs keeps their ends, also in a client without a screen."""
+    (cell,) = execute(
+        "import nbkit\n"
+        "client = nbkit.Client()\n"
+        "runs = [client.submit('local/collage', {'prompt': 'a cat', 'seed': seed}) for seed in range(4)]\n"
+        "nbkit.watch(runs)\n"
+        "for run in runs:\n"
+        "    _ = run.result()"
+    )
+
+    assert [list(output.data) for output in cell.outputs] == [["text/plain", "text/html"]] * 4
+    assert all("succeeded" in output.data["text/plain"] for output in cell.outputs)

@@ -348,7 +348,7 @@ def test_a_description_of_nothing_is_refused(
     assert "fal-ai/" in answer.json()["detail"] or "local/collage" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/queues/x", "/v1/info", "/cdn"])
+@pytest.mark.parametrize("path", ["/", "/nothing", "/queues/x", "/v2/info", "/cdn"])
 def test_an_address_where_nothing_is_says_what_there_is(server: str, http: httpx.Client, path: str) -> None:
     """A mistyped base URL is seen at once."""
     answer = http.get(f"{server}{path}")

@@ -99,7 +99,7 @@ def test_after_a_kill_everything_queued_ends_exactly_once(
     done = [server.submit(http, f"done{index}") for index in range(3)]
     for ticket in done:
         finished(ticket)
-    running = [server.submit(http, f"running{index}", 0.6) for index in range(2)]
+    running = [server.submit(http, f"running{index}", 2) for index in range(2)]
     _until(lambda: len(server.count("begun")) == 5)
     waiting = [server.submit(http, f"waiting{index}") for index in range(30)]
     server.end()
