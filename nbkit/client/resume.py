@@ -11,9 +11,10 @@ from nbkit.client.conduct import EMBEDDED
 from nbkit.client.lost import trace
 from nbkit.client.resend import input_again
 from nbkit.client.resumed import Resumed, Standing
-from nbkit.errors import InputError, NbkitError, RunUnknown
+from nbkit.errors import InputError, MediaError, NbkitError, RunUnknown
 from nbkit.history.queries import get, search
 from nbkit.model.address import is_loopback, origin
+from nbkit.model.endpoint import Endpoint
 from nbkit.transport.loop import wait
 from nbkit.wire.fal.addresses import Hosts
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     from nbkit.client.async_client import AsyncClient
     from nbkit.client.run import Run
+    from nbkit.client.session import Session
     from nbkit.history import RunRecord
+    from nbkit.model.media import Media
+    from nbkit.model.result import Result
 
 _UNSETTLED = ("sending", "accepted", "running", "unknown")
 _OLDEST = "90d"  # longer than any service keeps what it did
@@ -70,7 +74,8 @@ def resume(
     own row of the history. An interrupt stops the waiting, and the runs go on.
 
     Args:
-        *ids: Which runs, by the history's id, the service's, or the beginning of either; all of them without.
+        *ids: Which runs, by the history's id, the service's, or the beginning of either; all of them without. Of one
+            that ended well and has lost files, or has damaged ones, these are fetched again.
         client: Whom to ask; without it the services that the runs were sent to, with the keys that are set.
         resend: Runs that are sent again, with the input that the history has. They may be billed twice.
         notebook: Only runs of this notebook: the end of its path.
@@ -82,7 +87,7 @@ def resume(
     """
     again = [_orphan(one) for one in ([resend] if isinstance(resend, str) else resend)]
     inputs = [input_again(record) for record in again]
-    named = [_orphan(one) for one in ids]
+    named = [_resumable(one) for one in ids]
     clients = _Clients(client)
     if not ids and not again:
         found = search(after=_OLDEST, status=_UNSETTLED, notebook=notebook, limit=None)
@@ -92,6 +97,21 @@ def resume(
     resumed = Resumed(standings)
     resumed.wait(timeout)
     return resumed
+
+
+def _resumable(name: str) -> RunRecord:
+    """A run that waits to be resumed, or one that ended well and has lost files."""
+    record = get(name)
+    has_lost = record.state == "succeeded" and not all(map(_is_whole, record.media))
+    return record if has_lost else _orphan(name)
+
+
+def _is_whole(media: Media) -> bool:
+    try:
+        media.bytes  # noqa: B018 - reading compares them with their hash
+    except MediaError:
+        return False
+    return True
 
 
 def _orphan(name: str) -> RunRecord:
@@ -107,11 +127,30 @@ def _resumed(record: RunRecord, clients: _Clients) -> Standing:
         return _settled(record, "failed", _ENDED_WITH_SERVER, "run it again")
     try:
         client = clients.to(record)
+        if record.state == "succeeded":
+            return _mended(record, client)
         if record.request_id and (record.way in ("queue", "attach") or record.provider == "dify"):
             return Standing(record, resume_run(client, record))
         return _traced(record, client)
     except NbkitError as error:
         return Standing(record, advice=str(error))
+
+
+def _mended(record: RunRecord, client: Client) -> Standing:
+    """Fetch the files of a run again. They come to where they were, since their bytes are the same."""
+    result = record.result
+    session = client._calls.session  # noqa: SLF001 - the client's other half
+    if result is not None:
+        wait(_collected(session, record, result))
+    lost = [media.name for media in record.media if not _is_whole(media)]
+    said = f"the service has no longer {', '.join(lost)}" if lost else "its files are here again"
+    return Standing(record, advice=said)
+
+
+async def _collected(session: Session, record: RunRecord, result: Result) -> None:
+    endpoint = Endpoint.parse(record.endpoint)
+    line = await (session.dify(endpoint) if endpoint.provider == "dify" else session.line(endpoint))
+    await line.collector.collect(result.data, record.request_id)
 
 
 def _traced(record: RunRecord, client: Client) -> Standing:

@@ -45,7 +45,9 @@ class Standing:
     @property
     def result(self) -> Result | None:
         """What it gave, None where it gave nothing (yet)."""
-        return self.run.result() if self.run and self.run.status == "succeeded" else None
+        if self.run is None:
+            return self.record.result if self.record.state == "succeeded" else None
+        return self.run.result() if self.run.status == "succeeded" else None
 
     @property
     def known(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mimetypes
 import re
 from dataclasses import dataclass, field, replace
@@ -74,9 +75,19 @@ class Media:
         """The whole file.
 
         Raises:
-            MediaError: There is no copy on this machine.
+            MediaError: There is no copy on this machine, or it is damaged.
         """
-        return self._copy().read_bytes()
+        content = self._copy().read_bytes()
+        if self.sha256 and hashlib.sha256(content).hexdigest() != self.sha256:
+            raise self._damaged()
+        return content
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its copy is on this machine and as long as it was."""
+        if self.path is None or not self.path.is_file():
+            return False
+        return not self.sha256 or self.size is None or self.path.stat().st_size == self.size
 
     def pil(self) -> PILImage:
         """The picture, decoded, as a Pillow image.
@@ -133,7 +144,15 @@ class Media:
                 f"{self.name} is not on this machine: {self.problem or missing}",
                 hint=f"its address was {self.url[:200]}",
             )
+        if not self.is_here:
+            raise self._damaged()
         return self.path
+
+    def _damaged(self) -> MediaError:
+        return MediaError(
+            f"{self.name} is damaged on this machine: {self.path} is not what came from the service",
+            hint="nbkit.history.resume(ID of its run) fetches it again where the service still has it",
+        )
 
     def figure(self, caption: str = "") -> Figure:
         """The file as something to be shown."""

@@ -123,7 +123,7 @@ class Collector:
 
     async def _collect(self, media: Media, request_id: str, room: _Room) -> Media:
         kept = self._known.get(media.url)
-        if kept is None or kept.path is None or not kept.path.is_file():
+        if kept is None or not kept.is_here:
             try:
                 async with self._slots:
                     kept = await self._fetch(media, request_id, room)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -12,14 +13,16 @@ from nbkit import history
 from nbkit.client import lost
 from nbkit.client.conduct import EMBEDDED
 from nbkit.client.resume import resume, resume_run
-from nbkit.errors import InputError, RunUnknown
+from nbkit.errors import InputError, MediaError, RunUnknown
 from nbkit.history.database import changing, history_path
+from nbkit.wire.fal import requests
 from tests.dify_recordings import NEW, PNG, recording, serve_files
 from tests.orphans import bury, leave
 from tests.scripted_server import answer, never
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.scripted_server import ScriptedServer
 
@@ -316,3 +319,130 @@ def test_only_runs_that_nobody_follows_are_resumed(client: nbkit.Client, scripte
     assert list(resume(client=client)) == []
     with pytest.raises(InputError, match="under way"):
         resume("r1", client=client)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda file: file.write_bytes(file.read_bytes()[:9]), lambda file: file.unlink()]
+)
+def test_a_file_that_the_disk_lost_is_fetched_again(
+    spoil: Callable[[Path], object], client: nbkit.Client, scripted: ScriptedServer
+) -> None:
+    """A copy that was cut short is not taken for the picture; the run's id brings it back from the service."""
+    scripted.on("GET", "/a.png", answer(body=PNG, headers={"content-type": "image/png"}))
+    scripted.queue(output={"images": [{"url": f"{scripted.origin}/a.png"}]})
+    client.subscribe(APP, {"prompt": "a cat"})
+    picture = only().image
+    assert picture.path
+    spoil(picture.path)
+    with pytest.raises(MediaError, match=r"damaged|gone"):
+        only().image.pil()
+    (told,) = resume(only().id, client=client)
+
+    assert told.known == "its files are here again"
+    assert only().image.bytes == PNG
+    assert scripted.count("POST") == 1
+
+
+def test_bytes_that_changed_are_not_given(client: nbkit.Client, scripted: ScriptedServer) -> None:
+    """A copy of the right length with other bytes is damaged, too; what the service no longer has is told."""
+    scripted.on("GET", "/a.png", answer(body=PNG, headers={"content-type": "image/png"}))
+    scripted.queue(output={"images": [{"url": f"{scripted.origin}/a.png"}]})
+    client.subscribe(APP, {"prompt": "a cat"})
+    picture = only().image
+    assert picture.path
+    picture.path.write_bytes(bytes(len(PNG)))
+    with pytest.raises(MediaError, match="damaged"):
+        _ = picture.bytes
+    scripted.on("GET", "/a.png", answer({"detail": "gone"}, 404))
+    with nbkit.Client(key="SECRET-xyz", base_url=scripted.origin) as later:
+        (told,) = resume(only().id, client=later)
+
+    assert "no longer" in told.known
+
+
+@pytest.fixture
+def as_fal(monkeypatch: pytest.MonkeyPatch, scripted: ScriptedServer) -> str:
+    """Let the scripted server be fal, and its list of requests the one of fal's platform API. Gives its address."""
+    for module in (lost, requests):
+        monkeypatch.setattr(module, "is_fal", lambda _hosts: True)
+    monkeypatch.setattr(requests, "PLATFORM", f"{scripted.origin}/v1")
+    return "/v1/models/requests/by-endpoint"
+
+
+def listed(request_id: str, given: Any = None, **facts: Any) -> dict[str, Any]:
+    """A request as fal lists it."""
+    about = {
+        "request_id": request_id,
+        "endpoint_id": APP,
+        "sent_at": "2026-11-22T03:00:00Z",
+        "status_code": 200,
+    }
+    return {**about, "json_input": {"prompt": "a cat"} if given is None else given, **facts}
+
+
+def test_a_request_is_found_at_fal_by_its_input(
+    as_fal: str, client: nbkit.Client, scripted: ScriptedServer, orphan: Orphan
+) -> None:
+    """The only one of its endpoint and time with the same input is followed by the queue; others are left alone."""
+    items = [listed("r0", {"prompt": "a dog"}), listed("r1"), listed("r9")]
+    orphan("r9", given={"prompt": "a cat"})  # known already: it is another run
+    bury(history.get("r9")).claim()
+    scripted.queue(output={"a": 1})
+    scripted.on("GET", as_fal, answer({"items": items, "has_more": False}))
+    orphan("")
+
+    assert resume(client=client).results[0].request_id == "r1"
+    asked = scripted.requests("GET", as_fal)[0]
+    query = parse_qs(asked.target.partition("?")[2])
+    assert (query["endpoint_id"], query["expand"]) == ([APP], ["payloads"])
+    assert asked.headers["authorization"] == "Key SECRET-xyz"
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        ([], "may be late"),
+        ([listed("r1"), listed("r2")], "r1, r2"),
+        ([listed("r1", {"prompt": "a dog"})], "none known to have its input"),
+        ([listed("r1", "what?"), {"request_id": 7}, "odd"], "none known to have its input"),
+    ],
+)
+def test_what_is_not_certain_at_fal_is_shown_and_not_taken(  # noqa: PLR0917 - fixtures and a case
+    items: list[Any], said: str, as_fal: str, client: nbkit.Client, scripted: ScriptedServer, orphan: Orphan
+) -> None:
+    """Two with the same input, or none, decide nothing; it is not sent again."""
+    scripted.on("GET", as_fal, answer({"items": items, "has_more": False}))
+    orphan("")
+    (told,) = resume(client=client)
+
+    assert said in told.known
+    assert (told.state, only().is_orphan, scripted.count("POST")) == ("unknown", True, 0)
+
+
+@pytest.mark.parametrize("body", [{"items": [], "has_more": True}, ["odd"], {}, "{"])
+def test_half_a_list_proves_nothing(
+    body: Any, as_fal: str, client: nbkit.Client, scripted: ScriptedServer, orphan: Orphan
+) -> None:
+    """A list with more behind it, or one that makes no sense, is said to be so."""
+    scripted.on("GET", as_fal, answer(body) if body != "{" else answer(body=b"{"))
+    orphan("")
+
+    assert "cannot be read, or is too long" in resume(client=client)[0].known
+
+
+def test_the_output_of_a_direct_call_is_on_record_at_fal(
+    as_fal: str, client: nbkit.Client, scripted: ScriptedServer, orphan: Orphan
+) -> None:
+    """What a killed kernel waited for comes back from the list of requests, with its files; a failure does, too."""
+    scripted.on("GET", "/a.png", answer(body=PNG, headers={"content-type": "image/png"}))
+    output = {"images": [{"url": f"{scripted.origin}/a.png"}]}
+    scripted.on("GET", as_fal, answer({"items": [listed("d1", json_output=output)], "has_more": False}))
+    left = orphan("", way="direct")
+    told = resume(client=client)
+
+    assert told.results[0].data == output
+    assert (only().id, only().request_id, only().image.bytes) == (left.id, "d1", PNG)
+    failed = {"items": [listed("d2", {"prompt": "x"}, status_code=422)], "has_more": False}
+    scripted.on("GET", as_fal, answer(failed))
+    orphan("", way="direct", given={"prompt": "x"})
+    assert "HTTP 422" in resume(client=client)[0].known
