@@ -15,10 +15,15 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from nbkit.engines import weights
+from tests.dify_recordings import PNG
+from tests.orphans import leave
+from tests.scripted_server import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.scripted_server import ScriptedServer
 
     Execute = Callable[..., list[Any]]
 
@@ -202,3 +207,17 @@ def test_the_end_of_a_cell_waits_for_cards_that_are_over(execute: Execute) -> No
 
     assert [list(output.data) for output in cell.outputs] == [["text/plain", "text/html"]] * 4
     assert all("succeeded" in output.data["text/plain"] for output in cell.outputs)
+
+
+def test_the_next_kernel_brings_back_what_the_last_one_left(
+    execute: Execute, scripted: ScriptedServer
+) -> None:
+    """In a real kernel `%nbkit resume` shows them in its cell, with pictures, and the history has them."""
+    scripted.on("GET", "/a.png", answer(body=PNG, headers={"content-type": "image/png"}))
+    scripted.queue(output={"images": [{"url": f"{scripted.origin}/a.png"}]})
+    leave(scripted.origin)
+    cells = execute("%nbkit resume", "%nbkit history cat")
+
+    assert "1 came back" in cells[0].outputs[0].data["text/plain"]
+    assert "<img" in html(cells[0])
+    assert "succeeded" in html(cells[1])

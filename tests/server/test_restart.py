@@ -326,3 +326,22 @@ def test_a_webhook_is_sent_after_the_restart(server: Killable, http: httpx.Clien
     assert [(post["request_id"], post["payload"]) for post in posts] == [
         (ticket["request_id"], {"name": "told"})
     ]
+
+
+def test_a_request_is_found_by_the_name_that_its_sender_gave_it(server: Killable, http: httpx.Client) -> None:
+    """Who never got the answer to a submit finds the request, also after a restart; what did not come is not there."""
+    ticket = server.submit(http, "one", headers={"x-nbkit-run": "my run"})
+    server.submit(http, "other")
+    server.end()
+    server.start()
+
+    def found(name: str) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = http.get(
+            f"{server.url}/api/v1/requests", params={"name": name}
+        ).json()["requests"]
+        return listed
+
+    (mine,) = found("my run")
+    assert (mine["request_id"], mine["endpoint_id"]) == (ticket["request_id"], "lab/mark")
+    assert found("another") == []
+    assert http.get(f"{server.url}/api/v1/requests").status_code == 400
