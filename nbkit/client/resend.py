@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
-from nbkit.history.canonical import fingerprint
+from nbkit.history.canonical import below, fingerprint
 from nbkit.history.files import FileStore
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def input_again(record: RunRecord) -> dict[str, Any]:
 
 def _restored(value: Any, store: FileStore, known: dict[str, str], place: str) -> Any:
     if isinstance(value, dict):
-        return {name: _restored(it, store, known, _below(place, name)) for name, it in value.items()}
+        return {name: _restored(it, store, known, below(place, name)) for name, it in value.items()}
     if isinstance(value, list):
-        return [_restored(it, store, known, _below(place, at)) for at, it in enumerate(value)]
+        return [_restored(it, store, known, below(place, at)) for at, it in enumerate(value)]
     hashed = _HASHED.fullmatch(value) if isinstance(value, str) else None
     sha256 = hashed[1] if hashed else known.get(place, "")
     path = store.find(sha256)
@@ -50,7 +50,3 @@ def _restored(value: Any, store: FileStore, known: dict[str, str], place: str) -
     if hashed:
         known[place] = sha256
     return path or value
-
-
-def _below(place: str, name: Any) -> str:
-    return f"{place}.{name}" if place else str(name)

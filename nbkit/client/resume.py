@@ -162,6 +162,9 @@ def _traced(record: RunRecord, client: Client) -> Standing:
         others = search(endpoint=record.endpoint, after=record.created - 3600, limit=None)
         taken = {other.request_id for other in others if other.id != record.id}
         learnt = wait(trace(calls.session, record, taken))
+        if learnt.request_id and not learnt.failure:
+            found = replace(record, request_id=learnt.request_id)
+            return Standing(record, calls.resume(found, learnt.reply))
     except BaseException:
         record.settle("unknown", record.error)
         raise
@@ -171,8 +174,6 @@ def _traced(record: RunRecord, client: Client) -> Standing:
     if learnt.failure:
         record.settle("failed", learnt.failure)
         return Standing(record, advice=learnt.failure)
-    if learnt.request_id:
-        return Standing(record, calls.resume(replace(record, request_id=learnt.request_id), learnt.reply))
     record.settle("unknown", record.error or "its kernel ended before the service answered")
     return Standing(record, advice=learnt.advice, candidates=learnt.candidates)
 
@@ -222,6 +223,11 @@ class _Clients:
             return self._given
         home = record.origin if record.provider != "dify" else ""
         if home and home not in Hosts.of_fal(os.environ).origins:
+            if not is_loopback(home):  # a history may hold runs of other people, and name any address
+                raise InputError(
+                    f"it is at {home}",
+                    hint="give the client that leads there: resume(client=Client(base_url=…))",
+                )
             base = record.status_url.partition("/queue/")[0]
             base = base if origin(base) == home else home
             return self._at.setdefault(base, Client(base_url=base))

@@ -48,10 +48,10 @@ def _plain(value: Any, known: Mapping[str, str], place: str, depth: int) -> Any:
         return f"sha256:{known[place]}"
     if isinstance(value, dict):
         return {
-            str(name): _plain(inner, known, _below(place, name), depth + 1) for name, inner in value.items()
+            str(name): _plain(inner, known, below(place, name), depth + 1) for name, inner in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [_plain(inner, known, _below(place, at), depth + 1) for at, inner in enumerate(value)]
+        return [_plain(inner, known, below(place, at), depth + 1) for at, inner in enumerate(value)]
     if isinstance(value, str):
         is_inline = value.startswith("data:") and "," in value
         return f"sha256:{data_uri_hash(value)[0]}" if is_inline else value
@@ -60,5 +60,6 @@ def _plain(value: Any, known: Mapping[str, str], place: str, depth: int) -> Any:
     return value if value is None or isinstance(value, (int, float)) else repr(value)
 
 
-def _below(place: str, name: Any) -> str:
+def below(place: str, name: Any) -> str:
+    """The place of something within something, as `images.0`."""
     return f"{place}.{name}" if place else str(name)

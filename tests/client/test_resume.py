@@ -446,3 +446,23 @@ def test_the_output_of_a_direct_call_is_on_record_at_fal(
     scripted.on("GET", as_fal, answer(failed))
     orphan("", way="direct", given={"prompt": "x"})
     assert "HTTP 422" in resume(client=client)[0].known
+
+
+def test_no_address_of_the_history_is_called_by_itself(orphan: Orphan) -> None:
+    """A run of another machine may name any address: only fal's, this machine's and a client's are asked."""
+    orphan(place="http://192.0.2.1:8188")
+
+    assert "give the client that leads there" in resume()[0].known
+    assert only().is_orphan
+
+
+def test_an_id_that_could_lead_elsewhere_is_not_followed(
+    client: nbkit.Client, scripted: ScriptedServer, orphan: Orphan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a service calls a request stands in addresses; one that is no id is refused, and the run stays open."""
+    monkeypatch.setattr(lost, "_ON_ITS_WAY", 0.0)
+    scripted.on("GET", LISTED, answer({"requests": [{"request_id": "../../admin"}], "has_more": False}))
+    orphan("")
+
+    assert "is not a request id" in resume(client=client)[0].known
+    assert (only().is_orphan, len(scripted.received)) == (True, 1)
