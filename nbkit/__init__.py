@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nbkit.client.run import Run, Stream
     from nbkit.errors import NbkitError
     from nbkit.experiments.sweep import Sweep
+    from nbkit.experiments.voting import vote
     from nbkit.magics.form import form
     from nbkit.model.media import Media
     from nbkit.model.result import Result
@@ -44,6 +45,7 @@ __all__ = [
     "read_recipe",
     "table",
     "unload_ipython_extension",
+    "vote",
     "watch",
     "webhooks",
 ]
@@ -65,6 +67,7 @@ _HOMES = {
     "history": "nbkit.history",
     "read_recipe": "nbkit.model.saving",
     "table": "nbkit.model.table",
+    "vote": "nbkit.experiments.voting",
     "watch": "nbkit.widgets.watch",
     "webhooks": "nbkit.webhooks",
 }

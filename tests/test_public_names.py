@@ -27,6 +27,7 @@ NAMES = [
     "read_recipe",
     "table",
     "unload_ipython_extension",
+    "vote",
     "watch",
     "webhooks",
 ]

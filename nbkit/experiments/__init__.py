@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbkit.experiments.axes import Permute, Presets, Replace
+    from nbkit.experiments.ballots import read_ballots
     from nbkit.experiments.sweep import Sweep
 
-__all__ = ["Permute", "Presets", "Replace", "Sweep"]
+__all__ = ["Permute", "Presets", "Replace", "Sweep", "read_ballots"]
 
 _HOMES = {
     "Permute": "nbkit.experiments.axes",
     "Presets": "nbkit.experiments.axes",
     "Replace": "nbkit.experiments.axes",
     "Sweep": "nbkit.experiments.sweep",
+    "read_ballots": "nbkit.experiments.ballots",
 }
 
 

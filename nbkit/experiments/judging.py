@@ -27,12 +27,14 @@ class Ballot:
         right: What was shown on the right side.
         choice: `left`, `right` or `tie`.
         voter: Who judged, an empty string where nobody was named.
+        pair: Which two pictures were judged, an empty string where that is not known.
     """
 
     left: str
     right: str
     choice: str
     voter: str = ""
+    pair: str = ""
 
     def __post_init__(self) -> None:
         if self.choice not in ("left", "right", "tie"):
@@ -141,9 +143,9 @@ def agreement(ballots: Iterable[Ballot]) -> float:
     pairs: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for ballot in ballots:
         preferred = {"left": ballot.left, "right": ballot.right, "tie": ""}[ballot.choice]
-        pair = tuple(sorted((ballot.left, ballot.right)))
-        side = "tie" if not preferred else str(pair.index(preferred))
-        pairs[pair][ballot.voter] = side
+        names = sorted((ballot.left, ballot.right))
+        side = "tie" if not preferred else str(names.index(preferred))
+        pairs[ballot.pair, *names][ballot.voter] = side
     return nominal_alpha([list(votes.values()) for votes in pairs.values()])
 
 

@@ -181,7 +181,7 @@ function vote() {
     const pair = waiting.pop();
     if (!pair) return save();
     const choose = (choice) => {
-      ballots.push({ left: pair[0].judgedAs, right: pair[1].judgedAs, choice, voter, pair: pair.map((cell) => cell.at) });
+      ballots.push({ left: pair[0].judgedAs, right: pair[1].judgedAs, choice, voter, pair: pair.map((cell) => cell.at.join()).sort().join(" | ") });
       next();
     };
     const side = (cell, choice) => {
@@ -205,7 +205,7 @@ function vote() {
 function save() {
   page.ballot.close();
   if (!ballots.length) return;
-  const text = JSON.stringify({ kind: "nbkit ballots", sweep: data.id, ballots: ballots.map(({ pair, ...ballot }) => ballot) }, null, 1);
+  const text = JSON.stringify({ kind: "nbkit ballots", sweep: data.id, ballots }, null, 1);
   const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: "ballots.json" });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
