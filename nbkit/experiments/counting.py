@@ -246,4 +246,4 @@ def _axis(sweep: Sweep, name: str) -> int:
 
 def _over(sweep: Sweep, grouped: Sequence[int]) -> str:
     others = [axis for number, axis in enumerate(sweep.plan.axes) if number not in grouped and len(axis) > 1]
-    return f", over {' × '.join(f'{len(axis)} {axis.name}' for axis in others)}" if others else ""
+    return f", over {' × '.join(f'{axis.name} ({len(axis)})' for axis in others)}" if others else ""

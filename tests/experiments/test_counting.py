@@ -126,7 +126,7 @@ def test_means_have_the_interval_of_scipy(make_sweep: MakeSweep) -> None:
         ).confidence_interval
         assert row["mean"] == pytest.approx(np.mean(values(row["steps"])))
         assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high), rel=0.02)
-    assert "over 12 seed" in found.title
+    assert "over seed (12)" in found.title
     assert "steps" in repr(found)
     assert "<table" in found._repr_mimebundle_()["text/html"]
 
