@@ -131,6 +131,18 @@ def _leaves(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[t
             yield (*above, name), value
 
 
+def is_replay() -> bool:
+    """Whether every call is answered from history and nothing is sent: `NBKIT_MODE=replay`.
+
+    Raises:
+        ConfigError: `NBKIT_MODE` is neither `replay` nor `live`.
+    """
+    mode = os.environ.get("NBKIT_MODE", "").strip().lower()
+    if mode not in ("", "live", "replay"):
+        raise ConfigError(f"NBKIT_MODE is {mode[:40]!r}", hint="set it to live or to replay")
+    return mode == "replay"
+
+
 def shows_progress() -> bool:
     """Whether runs show how far they are while they go on; `NBKIT_PROGRESS=off` (or 0) leaves only their end."""
     return os.environ.get("NBKIT_PROGRESS", "").strip().lower() not in ("0", "off", "false", "no")

@@ -17,6 +17,7 @@ NbkitError
 ├─ MediaError            a file cannot be read, fetched or stored
 ├─ EngineError           a local model cannot do this
 │  └─ MissingWeights     its weights are not on this machine
+├─ NotInHistory          a replay does not hold this call, and asks nobody else
 ├─ WebhookError          a webhook is not genuine, or cannot be read
 └─ ServerError           the embedded server did not start or went away
 
@@ -206,6 +207,10 @@ class EngineError(NbkitError):
 
 class MissingWeights(EngineError):
     """The weights of a local model are not on this machine."""
+
+
+class NotInHistory(NbkitError):
+    """A replay does not hold this call, and asks nobody else."""
 
 
 class WebhookError(NbkitError):

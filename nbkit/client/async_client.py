@@ -62,6 +62,7 @@ class AsyncClient:
         headers: Mapping[str, str] | None = None,
         response_mode: str | None = None,
         workflow_id: str | None = None,
+        reuse: str | None = None,
         wait: bool = True,
     ) -> Run:
         """As `Client.submit`."""
@@ -75,7 +76,7 @@ class AsyncClient:
             "response_mode": response_mode,
             "workflow_id": workflow_id,
         }
-        run = self._calls.submit(endpoint, input, options)
+        run = self._calls.submit(endpoint, input, options, reuse=reuse)
         return await run._accepted() if wait else run  # noqa: SLF001
 
     async def subscribe(
@@ -86,10 +87,11 @@ class AsyncClient:
         logs: bool = True,
         on_event: Callable[[Event], Any] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - it also cancels at the service
+        reuse: str | None = None,
         **submit_options: Any,
     ) -> Result:
         """As `Client.subscribe`; an asynchronous `on_event` is awaited on the caller's loop."""
-        run = self._calls.submit(endpoint, input, submit_options, timeout)
+        run = self._calls.submit(endpoint, input, submit_options, timeout, reuse)
         if on_event is not None:
             await _tell(run, on_event, logs=logs)
         return await run
@@ -103,10 +105,11 @@ class AsyncClient:
         hint: str | None = None,
         start_timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
+        reuse: str | None = None,
     ) -> Result:
         """As `Client.run`."""
         options = {"hint": hint, "start_timeout": start_timeout, "headers": headers}
-        return await self._calls.direct(endpoint, input, timeout, options)
+        return await self._calls.direct(endpoint, input, timeout, options, reuse)
 
     def stream(
         self,
@@ -115,9 +118,10 @@ class AsyncClient:
         *,
         timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
+        reuse: str | None = None,
     ) -> Stream:
         """As `Client.stream`: returns at once; `async for` gives its events, `await` its result."""
-        return self._calls.stream(endpoint, input, headers, timeout)
+        return self._calls.stream(endpoint, input, headers, timeout, reuse)
 
     async def status(self, endpoint: str, request_id: str, logs: bool = False) -> Status:  # noqa: FBT001, FBT002
         """As `Client.status`."""

@@ -64,6 +64,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         response_mode: str | None = None,
         workflow_id: str | None = None,
+        reuse: str | None = None,
         wait: bool = True,
     ) -> Run:
         """Put a request into the queue and return its run.
@@ -80,6 +81,8 @@ class Client:
             response_mode: For Dify's workflows, `streaming` unless it is `blocking`: with a server, or a proxy before
                 it, that cannot stream.
             workflow_id: For Dify's workflows, which published version to run; its current one without it.
+            reuse: Whether a success of the same request is taken from history, and nothing sent: `never`, `ask` or
+                `always`. Without it the settings say, else never.
             wait: Whether to return only when the service has given it an id; else the run is on its way.
 
         Raises:
@@ -99,7 +102,7 @@ class Client:
             "response_mode": response_mode,
             "workflow_id": workflow_id,
         }
-        run = self._calls.submit(endpoint, input, options)
+        run = self._calls.submit(endpoint, input, options, reuse=reuse)
         return run._wait_accepted() if wait else run  # noqa: SLF001
 
     def subscribe(
@@ -110,6 +113,7 @@ class Client:
         logs: bool = True,
         on_event: Callable[[Event], Any] | None = None,
         timeout: float | None = None,
+        reuse: str | None = None,
         **submit_options: Any,
     ) -> Result:
         """Put a request into the queue, wait for it, and return its result.
@@ -120,6 +124,7 @@ class Client:
             logs: Whether `on_event` is told log lines.
             on_event: Called in this thread with each event; may be asynchronous.
             timeout: Seconds after which it is cancelled at the service.
+            reuse: As for `submit`.
             **submit_options: As for `submit`.
 
         Raises:
@@ -127,7 +132,7 @@ class Client:
             RunTimeout: Its time ran out and it was cancelled.
             NbkitError: As for `submit`.
         """
-        run = self._calls.submit(endpoint, input, submit_options, timeout)
+        run = self._calls.submit(endpoint, input, submit_options, timeout, reuse)
         if on_event is not None:
             _tell(run, on_event, logs=logs)
         return run.result()
@@ -141,6 +146,7 @@ class Client:
         hint: str | None = None,
         start_timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
+        reuse: str | None = None,
     ) -> Result:
         """Call an endpoint directly, without the queue, and return its result.
 
@@ -151,6 +157,7 @@ class Client:
             hint: Calls with the same hint go to the same runner where possible.
             start_timeout: Seconds within which the service must start it.
             headers: More header fields for the service.
+            reuse: As for `submit`.
 
         Raises:
             ServiceError: The service or the model refused it.
@@ -158,7 +165,7 @@ class Client:
             NbkitError: As for `submit`.
         """
         options = {"hint": hint, "start_timeout": start_timeout, "headers": headers}
-        return self._calls.direct(endpoint, input, timeout, options).result()
+        return self._calls.direct(endpoint, input, timeout, options, reuse).result()
 
     def stream(
         self,
@@ -167,6 +174,7 @@ class Client:
         *,
         timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
+        reuse: str | None = None,
     ) -> Stream:
         """Call an endpoint as a stream and return at once; go through its events, or wait with `.done()`.
 
@@ -175,11 +183,12 @@ class Client:
             input: Its input.
             timeout: Seconds after which the connection is closed, which cancels it.
             headers: More header fields for the service.
+            reuse: As for `submit`.
 
         Raises:
             InputError: The endpoint or a header is not one.
         """
-        return self._calls.stream(endpoint, input, headers, timeout)
+        return self._calls.stream(endpoint, input, headers, timeout, reuse)
 
     def status(self, endpoint: str, request_id: str, logs: bool = False) -> Status:  # noqa: FBT001, FBT002
         """Ask for the state of a request.

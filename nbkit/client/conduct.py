@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from nbkit.client.checked import check_input
+from nbkit.client.reuse import retell
 from nbkit.errors import (
     InputError,
     NbkitError,
@@ -20,6 +21,7 @@ from nbkit.errors import (
     ServiceError,
     StreamBroken,
 )
+from nbkit.history.canonical import versioned
 from nbkit.history.recorder import Recorder
 from nbkit.model.address import is_loopback, origin
 from nbkit.model.event import Event, Failed, Log, Output, StepFinished
@@ -32,6 +34,7 @@ from nbkit.wire.fal.requests import name_header
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
+    from nbkit.client.reuse import Reuse
     from nbkit.client.run import Run
     from nbkit.client.session import Line, Session
     from nbkit.history import RunRecord
@@ -53,6 +56,7 @@ class Conductor:
     """Drives one run. The ways to call an endpoint differ; input, files, events, errors and cancelling do not."""
 
     line: Line
+    _workflow_id = ""
 
     def __init__(
         self, run: Run, endpoint: Endpoint, session: Session, resumes: RunRecord | None = None
@@ -67,15 +71,14 @@ class Conductor:
         run.listen(self._record.event)
         self._task: asyncio.Task[Any] | None = None
         self._ticket: Ticket | EventReader | None = None
-        self._is_sending = False
+        self._is_sending = self._is_mute = False
         self._unwanted = asyncio.Event()
-        self._is_mute = False
         self._deadline: float | None = None
         self._fetching: asyncio.Future[tuple[Media, ...]] | None = None
 
-    async def start(self, way: Way, limit: float | None = None) -> None:
-        """Begin."""
-        task = self._task = asyncio.create_task(self._conduct(way))
+    async def start(self, way: Way, limit: float | None = None, reuse: Reuse | None = None) -> None:
+        """Begin; with a run of the past where one may be reused and there is one."""
+        task = self._task = asyncio.create_task(self._conduct(way, reuse))
         self._session.runs[task] = self.run
         task.add_done_callback(self._session.runs.pop)
         task.add_done_callback(self._never_began)
@@ -109,9 +112,16 @@ class Conductor:
             error = RunCancelled(f"{self.run.endpoint} was cancelled", endpoint=self.run.endpoint)
             self.run._settle(None, self._end(error))  # noqa: SLF001
 
-    async def _conduct(self, way: Way) -> None:
+    async def past(self, reuse: Reuse) -> RunRecord | None:
+        """The run of the past whose result could be taken."""
+        await self._connect()
+        return await reuse.find(self._origin())
+
+    async def _conduct(self, way: Way, reuse: Reuse | None) -> None:
         run = self.run
         try:
+            if reuse and (record := await self.past(reuse)):
+                return retell(run, record, is_replay=False)
             await self._connect()
             reply = await way(self)
             media = await self._files_of(reply)
@@ -148,7 +158,8 @@ class Conductor:
 
     async def _begin(self, sent: Mapping[str, Any], way: str, draft: Draft) -> None:
         """Have it written down before it is sent, because from then on it may be billed."""
-        self._warn(await self._record.begin(sent, way, self._origin(), draft.files))
+        asked = versioned(draft.data, self._workflow_id)
+        self._warn(await self._record.begin(sent, way, self._origin(), draft.files, asked))
 
     def _warn(self, doubts: Iterable[str]) -> None:
         for doubt in doubts:

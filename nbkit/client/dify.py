@@ -33,7 +33,6 @@ class DifyConductor(Conductor):
     """Drives one run of a Dify workflow."""
 
     app: DifyLine
-    _workflow_id = ""
     _collected: tuple[Any, tuple[Media, ...]] | None = None
 
     async def queued(self, draft: Draft, options: Mapping[str, Any]) -> Reply:

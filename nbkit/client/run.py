@@ -31,6 +31,10 @@ class Run(Answering):
 
     Wait for it (`run.result()`), await it (`await run`), or go through its events as they come (`for event in run`,
     `async for event in run`). It is safe to use from any thread and any event loop.
+
+    Attributes:
+        began: When it began, in seconds since 1970; of a run that is taken from history, when that one did.
+        is_from_history: Whether its result was taken from history, and nothing was sent.
     """
 
     def __init__(self, endpoint: Endpoint, payload: Mapping[str, Any]) -> None:
@@ -44,7 +48,8 @@ class Run(Answering):
         self._error: BaseException | None = None
         self._over = False
         self._uploaded = (0, 0)
-        self._began = time.monotonic()
+        self._began, self.began = time.monotonic(), time.time()
+        self.is_from_history = False
         self._ended: float | None = None
         self._changed = threading.Condition()
         self._listeners: list[Callable[[Event | None], None]] = []
@@ -334,7 +339,8 @@ class Run(Answering):
         with self._changed:
             self._result, self._error = result, error
             self._status = "succeeded" if error is None else status_after(error, is_there=bool(self._id))
-            self._ended = time.monotonic()
+            ended = time.monotonic() if result is None else self._began + result.seconds
+            self._ended = self._ended or ended
             self._over = True
             self._changed.notify_all()
         self._tell(None)

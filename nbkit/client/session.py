@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbkit.client.dify_line import DifyLine
-from nbkit.config import cache_dir, data_dir
+from nbkit.config import cache_dir, data_dir, is_replay
 from nbkit.credentials import WAYS_TO_GIVE_A_KEY, Key, find_fal_key, look_in_colab
-from nbkit.errors import ConfigError, CredentialsError, InputError
+from nbkit.errors import ConfigError, CredentialsError, InputError, NotInHistory
 from nbkit.history.files import FileStore
 from nbkit.providers.dify_connection import Connection, connections, find_connection
 from nbkit.providers.embedded import EMBEDDED, LOCAL_APPS, embedded_app, embedded_server
@@ -86,6 +86,13 @@ def _close_soon(*kinds: Mapping[Any, Line | DifyLine]) -> None:
         hand_over(close())
 
 
+def _refuse_in_replay(what: object) -> None:
+    if is_replay():
+        raise NotInHistory(
+            f"a replay asks nobody, and this needs the service of {what}", hint="unset NBKIT_MODE to ask it"
+        )
+
+
 class Session:
     """Chooses who answers an endpoint, and keeps the connections to them.
 
@@ -131,7 +138,9 @@ class Session:
         Raises:
             CredentialsError: There is no key and no embedded server.
             ServerError: The embedded server did not start.
+            NotInHistory: This is a replay.
         """
+        _refuse_in_replay(endpoint or "a file")
         hosts, key, unknown_hint = await self._address(endpoint)
         name = (os.getpid(), hosts, key)  # a child process shares no connections with its parent
         if name not in self._lines:
@@ -144,7 +153,9 @@ class Session:
         Raises:
             CredentialsError: It is not connected.
             InputError: This client speaks with others only.
+            NotInHistory: This is a replay.
         """
+        _refuse_in_replay(endpoint)
         if self.base_url is not None:
             if self._key is None:
                 raise CredentialsError(f"{endpoint} needs the key of its app", hint="pass it as key=…")

@@ -69,6 +69,7 @@ class Card:
         is_partial: Whether steps failed and the workflow went on without them.
         waits_for: What a person is to do before it goes on, an empty string where it waits for nobody.
         waits_until: When the service stops waiting, in seconds since 1970; None where it does not say.
+        from_history: That it was not asked for again, and when it was; an empty string where it was.
     """
 
     endpoint: str
@@ -92,6 +93,7 @@ class Card:
     is_partial: bool = False
     waits_for: str = ""
     waits_until: float | None = None
+    from_history: str = ""
 
 
 def bundle(card: Card, show: str = "all") -> dict[str, Any]:
@@ -122,7 +124,15 @@ def text(card: Card, show: str = "all") -> str:
     """The card for a terminal."""
     stand_in = f"stand-in: {card.stand_in} answered" if card.stand_in else ""
     partial = "partial" if card.is_partial else ""
-    facts = [mark(card.status), card.endpoint, card.status, *_facts(card), partial, stand_in]
+    facts = [
+        mark(card.status),
+        card.endpoint,
+        card.status,
+        *_facts(card),
+        partial,
+        stand_in,
+        card.from_history,
+    ]
     request = f"request {card.request_id}" if card.request_id else ""
     warnings = [f"warning: {warning}" for warning in card.warnings[:_MOST_WARNINGS]]
     parts = ["  ".join(filter(None, facts)), request, card.error, _waiting(card), *warnings]
@@ -142,9 +152,10 @@ def heading(card: Card) -> Markup:
     quiet = faint(" · ".join([card.status, *_facts(card)]))
     stand_in = element("span", f"stand-in: {card.stand_in} answered", style=_BADGE) if card.stand_in else ""
     partial = element("span", "⚠ partial", style=_BADGE) if card.is_partial else ""
+    past = element("span", card.from_history, style=_BADGE) if card.from_history else ""
     bar = _bar(card.progress) if card.progress is not None and card.status == "running" else ""
     request = faint("request ", code(card.request_id)) if card.request_id else ""
-    shown = (part for part in (name, quiet, bar, partial, stand_in, request) if part)
+    shown = (part for part in (name, quiet, bar, partial, stand_in, past, request) if part)
     line = element("div", *shown, style="display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 14px")
     waiting = _waiting(card)
     return join(line, element("div", f"◔ {waiting}", style=_WARNING)) if waiting else line

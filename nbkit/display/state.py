@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
 _TENTH = 0.1
 
 # The shapes differ, so the colours only help. They are mid tones of a palette made for colour-blind readers.
@@ -64,6 +65,15 @@ def duration(seconds: float | None) -> str:
     if whole < _HOUR:
         return f"{whole // _MINUTE}:{whole % _MINUTE:02} min"
     return f"{whole // _HOUR}:{whole % _HOUR // _MINUTE:02} h"
+
+
+def age(seconds: float) -> str:
+    """How long ago something was: `2 minutes ago`, `3 days ago`."""
+    for length, word in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
+        if seconds >= length:
+            number = int(seconds // length)
+            return f"{number} {word}{'s' if number > 1 else ''} ago"
+    return "just now"
 
 
 def point_in_time(seconds: float | None) -> str:

@@ -29,6 +29,11 @@ def fingerprint(given: Any, known: Mapping[str, str] | None = None) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
+def versioned(given: Mapping[str, Any], version: str) -> Mapping[str, Any]:
+    """An input for one version of an endpoint, which is another request than the same for its current one."""
+    return {**given, "\0version": version} if version else given
+
+
 def data_uri_hash(uri: str) -> tuple[str, int]:
     """The SHA-256 of the bytes in a data URI, and how many they are."""
     head, _, body = uri.partition(",")

@@ -186,6 +186,12 @@ class RunRecord:
         return self._files("input")
 
     @property
+    def all_files(self) -> tuple[tuple[str, Media], ...]:
+        """Every file with its role: `input`, `output`, or `step` for what came on the way."""
+        rows = self._rows("SELECT * FROM files WHERE run = ? ORDER BY id")
+        return tuple((row["role"], _media(row, self._path.parent / "files")) for row in rows)
+
+    @property
     def result(self) -> Result | None:
         """What it gave; None where it gave nothing, or its output is gone."""
         rows = self._rows("SELECT result, result_sha256 FROM runs WHERE seq = ?")
@@ -229,9 +235,7 @@ class RunRecord:
             return connection.execute(query, (self._seq,)).fetchall()
 
     def _files(self, role: str) -> tuple[Media, ...]:
-        rows = self._rows("SELECT * FROM files WHERE run = ? ORDER BY id")
-        store = self._path.parent / "files"
-        found = {row["place"]: _media(row, store) for row in rows if row["role"] == role}
+        found = {media.place: media for held, media in self.all_files if held == role}
         return tuple(found.values())
 
     def _repr_mimebundle_(self, **choice: Any) -> Any:

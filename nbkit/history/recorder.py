@@ -82,7 +82,12 @@ class Recorder:
         return str(self._entry.values["id"]) if self._entry else ""
 
     async def begin(
-        self, given: Mapping[str, Any], way: str, origin: str, files: Sequence[Media] = ()
+        self,
+        given: Mapping[str, Any],
+        way: str,
+        origin: str,
+        files: Sequence[Media] = (),
+        asked: Mapping[str, Any] | None = None,
     ) -> list[str]:
         """Write down what is about to be sent, and wait until that is safe, for a second at the most.
 
@@ -91,6 +96,7 @@ class Recorder:
             way: How it is called: `queue`, `direct`, `stream`, `realtime`.
             origin: Where the service is.
             files: The files in the input, each with its place.
+            asked: The input as it was asked for, where it is sent in another shape: what equal requests share.
 
         Returns:
             What the user must be told, once.
@@ -98,6 +104,8 @@ class Recorder:
         known = {media.place: media.sha256 for media in files if media.sha256}
         if not self._open(given, way, origin, known):
             return self._hindrance
+        if asked is not None and self._entry:
+            self._entry.values["asked"] = dict(asked)
         return await self._write(files=[("input", media) for media in files])
 
     def attach(self, request_id: str, origin: str) -> None:
@@ -162,6 +170,8 @@ class Recorder:
                 "billable_units": result.billable_units,
                 "cost": result.cost,
             }
+            if self._resumes is None:
+                self._values["seconds"] = result.seconds
             if _seed(self._given.get("seed")) is None and (used := _seed(result.seed)):
                 self._values["seed"] = used
         media = result.media if result is not None else ()
@@ -219,7 +229,10 @@ class Recorder:
         events, self._events = self._events, []
         values, self._values = self._values, {}
         steps = [
-            ("step", media) for event in events if isinstance(event, StepFinished) for media in event.media
+            ("step", media)
+            for event in events
+            if isinstance(event, StepFinished) or (isinstance(event, Output) and not event.final)
+            for media in event.media
         ]
         return Change(self._entry, values, events, files + steps)
 

@@ -25,7 +25,7 @@ _LONGEST_JSON = 1024 * 1024  # characters of one input or batch of events
 _LONGEST_RESULT = 256 * 1024  # a longer one has a file of its own
 _LONGEST_WORDS = 20_000
 _DEEPEST = 100
-_JSON = frozenset({"input", "metrics"})
+_JSON = frozenset({"asked", "input", "metrics", "result"})
 # Scripts that put no spaces between words: each of their characters is a word to the search.
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -52,10 +52,10 @@ def run_row(values: Mapping[str, Any], known: Mapping[str, str], store: FileStor
         known: Where files stand in the input, and their SHA-256.
         store: Where results go that are too large for a row.
     """
-    row = _plain_all({name: it for name, it in values.items() if name not in _JSON and name != "result"})
+    row = _plain_all({name: it for name, it in values.items() if name not in _JSON})
     if "input" in values:
         row["input"] = written(values["input"])
-        row["input_sha256"] = fingerprint(values["input"], known)
+        row["input_sha256"] = fingerprint(values.get("asked", values["input"]), known)
         words = " ".join(_texts(json.loads(row["input"]), 0))[:_LONGEST_WORDS]
         row["text"] = searchable(_encodable(words))
     if values.get("metrics"):

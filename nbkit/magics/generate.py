@@ -82,9 +82,10 @@ class GenerateMagics(Magics):
 
     def _begin(self, endpoint: str, given: dict[str, Any], request: Request) -> Run:
         client = self._notebook.client
+        reuse: dict[str, Any] = {"reuse": request.reuse} if request.reuse else {}
         if request.stream or endpoint.endswith(_STREAM_ENDING):
-            return client.stream(endpoint, given)
-        return client.submit(endpoint, given, wait=False)
+            return client.stream(endpoint, given, **reuse)
+        return client.submit(endpoint, given, wait=False, **reuse)
 
 
 def default_endpoint(settings: Settings) -> Chosen:

@@ -15,6 +15,7 @@ from nbkit.model.endpoint import Endpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+REUSED = ("always", "ask", "never")
 SHOWN = ("images", "table", "all", "none")
 _SPACE = re.compile(r"\s*")
 _WORD = re.compile(r"\S+")
@@ -50,6 +51,7 @@ OPTIONS = (
     Option("--stream", "", "show what the model gives while it works"),
     Option("--background", "", "return at once; the card keeps updating"),
     Option("--dry-run", "", "show what would be sent, and send nothing"),
+    Option("--reuse", "", "take an equal earlier success, unbilled; `--reuse=ask` asks first", REUSED),
     Option("--show", "WHAT", "`images`, `table`, `all` or `none`", SHOWN),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
@@ -70,6 +72,7 @@ class Request:
         background: Whether to return at once.
         dry_run: Whether to send nothing.
         show: `images`, `table`, `all` or `none`; an empty string where the cell does not say.
+        reuse: `always`, `ask` or `never`; an empty string where the cell does not say.
     """
 
     endpoint: str = ""
@@ -82,6 +85,7 @@ class Request:
     background: bool = False
     dry_run: bool = False
     show: str = ""
+    reuse: str = ""
 
     def call(self, word: str, aliases: Mapping[str, Request]) -> None:
         """Take a word as the endpoint, or as the alias of one.
@@ -93,6 +97,7 @@ class Request:
             self.alias, self.endpoint, self.defaults = word, alias.endpoint, alias.input
             self.stream = self.stream or alias.stream
             self.show = self.show or alias.show
+            self.reuse = self.reuse or alias.reuse
         elif near := nearest(word, list(aliases)) if "/" not in word else "":
             raise InputError(f"{word[:80]!r} is no endpoint and no alias", field="endpoint", hint=near)
         else:
@@ -189,6 +194,9 @@ def _read_option(request: Request, line: str, at: int, word: str) -> int:
     option = _BY_FLAG.get(flag)
     if option is None:
         raise InputError(f"there is no option {flag!r}", field=flag, hint=_advice(flag))
+    if flag == "--reuse":  # its value may be left out
+        request.reuse = _one_of(flag, word[len(flag) + 1 :] if equals else REUSED[0], REUSED)
+        return at + len(word)
     if not option.value:
         if equals:
             raise InputError(f"{flag} takes no value", field=flag)
@@ -259,10 +267,14 @@ def _set_name(request: Request, flag: str, value: Any) -> None:
 
 
 def _set_show(request: Request, flag: str, value: Any) -> None:
-    if value not in SHOWN:
-        hint = nearest(str(value), list(SHOWN))
-        raise InputError(f"{flag} takes {', '.join(SHOWN)}, not {value!r}", field=flag, hint=hint)
-    request.show = value
+    request.show = _one_of(flag, value, SHOWN)
+
+
+def _one_of(flag: str, value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        hint = nearest(str(value), list(known))
+        raise InputError(f"{flag} takes {', '.join(known)}, not {value!r}", field=flag, hint=hint)
+    return str(value)
 
 
 _SETTERS: dict[str, Callable[[Request, str, Any], None]] = {

@@ -17,7 +17,7 @@ from traitlets.config import Configurable
 
 from nbkit import config
 from nbkit.errors import ConfigError, InputError
-from nbkit.magics.grammar import SHOWN, parse_alias
+from nbkit.magics.grammar import REUSED, SHOWN, parse_alias
 from nbkit.magics.template import nearest
 from nbkit.model.endpoint import Endpoint
 
@@ -129,10 +129,21 @@ def _take_files(found: Settings, leaves: Mapping[tuple[str, ...], Setting]) -> N
             endpoint, key, *inner = rest
             before = defaults.get((endpoint, key), ({}, setting))[0]
             defaults[endpoint, key] = _nested(before, inner, setting.value), setting
+        elif table == "reuse" and rest:
+            found.problems.extend(_reuse_problems(rest, setting))
         elif table != "dify":  # its connections are read where they are used
             found.problems.append(_unknown(table, rest, setting))
     for (endpoint, key), (value, setting) in defaults.items():
         _take_default(found, endpoint, key, Chosen(value, _place(setting, key)))
+
+
+def _reuse_problems(endpoint: list[str], setting: Setting) -> list[str]:
+    """What is wrong with a setting for one endpoint; it is used by every client, not by cells alone."""
+    if len(endpoint) == 1 and not _reuse_problem(setting.value):
+        return []
+    return [
+        f"{_place(setting, endpoint[0])}: reuse {_reuse_problem(setting.value) or 'names an endpoint in quotes'}"
+    ]
 
 
 def _take(found: Settings, name: str, chosen: Chosen) -> None:
@@ -197,7 +208,11 @@ def _show_problem(value: Any) -> str:
     )
 
 
-_PROBLEMS = {"endpoint": _endpoint_problem, "show": _show_problem}
+def _reuse_problem(value: Any) -> str:
+    return "" if value in REUSED else f"is {', '.join(REUSED)}, not {value!r:.60}"
+
+
+_PROBLEMS = {"endpoint": _endpoint_problem, "show": _show_problem, "reuse": _reuse_problem}
 
 
 def _unknown(table: str, rest: list[str], setting: Setting) -> str:

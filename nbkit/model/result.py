@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit import __version__
 from nbkit.display.escape import clean
+from nbkit.display.state import age
 from nbkit.model.endpoint import Endpoint
 from nbkit.model.recipe import Recipe
 
@@ -16,6 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nbkit.model.media import Media
+
+
+@dataclass(frozen=True, slots=True)
+class FromHistory:
+    """Where a result was taken from that was not asked for again.
+
+    Attributes:
+        when: When the request was sent that gave it, in seconds since 1970.
+        request_id: The service's id of that request.
+        id: The history's id of it.
+        is_replay: Whether nothing was to be sent at all.
+    """
+
+    when: float
+    request_id: str
+    id: str
+    is_replay: bool = False
+
+    @property
+    def said(self) -> str:
+        """That it cost nothing, in a line; an empty string in a replay, which shows what was shown then."""
+        return "" if self.is_replay else f"from history, {age(time.time() - self.when)}, not billed again"
 
 
 @dataclass(frozen=True)
@@ -35,6 +58,7 @@ class Result:
         stand_in: The local model that answered in place of the endpoint, an empty string for the real one.
         ended_at: When it was here, in seconds since 1970.
         is_partial: Whether steps of a workflow failed and it went on without them.
+        from_history: Where it was taken from, None where it was asked for.
     """
 
     data: Any
@@ -49,6 +73,7 @@ class Result:
     stand_in: str = ""
     ended_at: float = field(default_factory=time.time, repr=False, compare=False)
     is_partial: bool = False
+    from_history: FromHistory | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.endpoint:
@@ -160,5 +185,6 @@ class Result:
             cost=self.cost,
             tokens=self.tokens,
             is_partial=self.is_partial,
+            from_history=self.from_history.said if self.from_history else "",
         )
         return bundle(card), self.facts()

@@ -14,12 +14,11 @@ from nbkit.errors import InputError, MediaError
 from nbkit.history.canonical import fingerprint
 from nbkit.model.media import Media
 from nbkit.model.result import Result
-from nbkit.providers.files import as_upload, first_picture, is_file
+from nbkit.providers.files import Upload, as_upload, first_picture, is_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nbkit.providers.files import Upload
     from nbkit.providers.uploads import OnProgress
 
 _DEEPEST = 60
@@ -105,8 +104,28 @@ class Draft:
         Raises:
             InputError: A file cannot be read; names the place.
         """
-        known = {place: await _content(value, place) for _, _, value, place in self._files}
-        return fingerprint(self.data, known) if all(known.values()) else ""
+        known = await self.hashes()
+        return "" if known is None else fingerprint(self.data, known)
+
+    async def hashes(self) -> dict[str, str] | None:
+        """Where its files stand and the SHA-256 of each, with nothing sent; None where a file is too large to be read.
+
+        Raises:
+            InputError: A file cannot be read; names the place.
+        """
+        found: dict[str, str] = {}
+        for number, (holder, name, given, place) in enumerate(self._files):
+            value = _as_media(given, place)
+            if isinstance(value, Media) and value.url and not value.sha256 and value.path is None:
+                holder[name] = value.url  # nobody here knows what is there
+                continue
+            if isinstance(value, Media) and value.sha256:
+                found[place] = value.sha256
+                continue
+            file = await _as_upload(value, place)
+            self._files[number] = holder, name, file, place  # what can be read once is read once
+            found[place] = (await asyncio.to_thread(file.look)).sha256
+        return found if all(found.values()) else None
 
     def _into(self, holder: Any, items: Iterable[tuple[Any, Any]], place: str, depth: int) -> None:
         if depth > _DEEPEST:
@@ -145,16 +164,10 @@ async def _address(
     value: Any, place: str, uploader: TakesFiles, sends_on: Callable[[str], bool], on_progress: OnProgress
 ) -> tuple[Any, Media]:
     """What stands for a file in an input, and what is known of the file."""
-    try:
-        if isinstance(value, Result):
-            value = first_picture(value)
-        if isinstance(value, Media) and value.url and (value.path is None or sends_on(value.url)):
-            return value.url, replace(value, place=place)
-        file = await asyncio.to_thread(as_upload, value)
-    except MediaError as error:
-        raise _at(place, error) from error
-    if file is None:
-        return _refuse(value, place, "a value"), Media("")
+    value = _as_media(value, place)
+    if isinstance(value, Media) and value.url and (value.path is None or sends_on(value.url)):
+        return value.url, replace(value, place=place)
+    file = await _as_upload(value, place)
     address = await uploader.upload(file, on_progress=on_progress)
     look = await asyncio.to_thread(file.look)
     url = address if isinstance(address, str) else ""
@@ -163,20 +176,23 @@ async def _address(
     )
 
 
-async def _content(value: Any, place: str) -> str:
-    """The SHA-256 of a file, an empty string where it is too large to be read for that."""
+def _as_media(value: Any, place: str) -> Any:
+    """A file as it is sent: of a result its picture."""
     try:
-        if isinstance(value, Result):
-            value = first_picture(value)
-        if isinstance(value, Media) and (value.sha256 or value.path is None):
-            return value.sha256
-        file = await asyncio.to_thread(as_upload, value)
-        return (await asyncio.to_thread(file.look)).sha256 if file else ""
+        return first_picture(value) if isinstance(value, Result) else value
     except MediaError as error:
-        raise _at(place, error) from error
+        raise _unreadable(error, place) from error
 
 
-def _at(place: str, error: MediaError) -> InputError:
+async def _as_upload(value: Any, place: str) -> Upload:
+    try:
+        file = value if isinstance(value, Upload) else await asyncio.to_thread(as_upload, value)
+    except MediaError as error:
+        raise _unreadable(error, place) from error
+    return file if file is not None else _refuse(value, place, "a value")
+
+
+def _unreadable(error: MediaError, place: str) -> InputError:
     return InputError(f"{place}: {error.args[0]}", field=place, hint=error.hint)
 
 

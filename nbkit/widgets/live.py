@@ -83,7 +83,6 @@ class LiveCard:
         self._panel: Panel | None = None
         self._card = Card(run.endpoint)
         self._seen = 0
-        self._began = time.time() - run.seconds
         self._pictures_at = 0.0
         self._cancelling = False
         self._wake = threading.Event()
@@ -169,7 +168,7 @@ class LiveCard:
 
     def _now(self) -> Card:
         events = self._run.events
-        self._card = advance(self._card, events[self._seen :], self._began)
+        self._card = advance(self._card, events[self._seen :], self._run.began)
         self._seen = len(events)
         status = "cancelling" if self._cancelling and not self._run.is_done else self._run.status
         return replace(
@@ -218,4 +217,5 @@ class LiveCard:
             figures=figures(result.media),
             cost=result.cost,
             tokens=result.tokens,
+            from_history=result.from_history.said if result.from_history else "",
         )
