@@ -31,7 +31,7 @@ _WAITING = ("submitting", "queued")
 _LAST_LOGS = 400
 _LAST_EVENTS = 200
 _CARD = "font-size:13px;line-height:1.5;max-width:960px;padding:2px 0 4px"
-_BADGE = f"border:{LINE};border-radius:9px;padding:0 8px;font-size:12px;white-space:nowrap"
+_BADGE = f"border:{LINE};border-radius:9px;padding:0 8px;font-size:12px;overflow-wrap:anywhere"
 _MOST_WARNINGS = 5
 _WARNING = (
     "border-left:3px solid #c9a227;padding:2px 0 2px 10px;margin:6px 0;overflow-wrap:anywhere;max-width:720px"

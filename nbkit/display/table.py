@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 _TABLE = "border-collapse:collapse;border:none;margin:6px 0;table-layout:auto;font-size:13px;color:inherit"
 _ANY = "text-align:left;vertical-align:top;padding:3px 18px 3px 0;border:none"
 _CELL = f"{_ANY};max-width:640px;white-space:pre-wrap;overflow-wrap:anywhere"
+_ROOMY = f"{_CELL};min-width:7em"  # in a narrow window words stay whole, and the table can be scrolled
 _HEAD = f"{_ANY};font-weight:normal;white-space:nowrap;{FAINT}"
 _SHORT = "text-align:left;padding:2px 9px 2px 0"
 _NAME = f"{_SHORT};max-width:15em;overflow-wrap:anywhere"
+_LONG = 12
 _WIDEST = 60
 _WIDEST_LAST = 120
 
@@ -91,7 +93,9 @@ def _head(columns: Sequence[object], style: str) -> Markup:
 def _row(row: Sequence[object], *, named: bool) -> Markup:
     name = [element("th", row[0], style=_HEAD)] if named and row else []
     cells = (
-        element("td", cell if isinstance(cell, Markup) else clipped(cell), style=_CELL)
+        element("td", cell, style=_CELL)
+        if isinstance(cell, Markup)
+        else element("td", clipped(cell), style=_ROOMY if len(str(cell)) > _LONG else _CELL)
         for cell in row[len(name) :]
     )
     return element("tr", *name, *cells, style="background:transparent")

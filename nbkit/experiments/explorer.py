@@ -114,7 +114,7 @@ def _cell(
         "state": tile.state,
         "caption": clean(tile.caption),
         "problem": clean(tile.problem),
-        "numbers": {name: value for name, value in tile.numbers.items() if math.isfinite(value)},
+        "numbers": {clean(name): value for name, value in tile.numbers.items() if math.isfinite(value)},
         "judgedAs": "" if judged is None else clean(grid.scales[judged].labels[position[judged]]),
         "thumbnail": _thumbnail(tile, limit),
         "original": _original(tile, originals),

@@ -117,6 +117,7 @@ function open(cell, other = null) {
   const words = other ? `left: ${nameOf(cell)} | right: ${nameOf(other)}` : [nameOf(cell), factsOf(cell)].filter(Boolean).join(" · ");
   page.viewer.replaceChildren(stage, make("div", { className: "bar" }, make("p", { textContent: words }), pin, close));
   if (!page.viewer.open) page.viewer.showModal();
+  page.viewer.focus(); // what had the focus is gone, and the keys with it
 }
 
 function compare() {
@@ -197,6 +198,7 @@ function vote() {
     page.ballot.choose = choose;
     page.ballot.replaceChildren(make("div", { className: "stage" }, side(pair[0], "left"), side(pair[1], "right")),
       make("div", { className: "bar" }, make("p", { textContent: `Which is better? ← or →. ${ballots.length} judged, ${waiting.length + 1} to go.` }), tie, done));
+    page.ballot.focus();
   };
   page.ballot.showModal();
   next();
