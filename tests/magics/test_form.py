@@ -7,7 +7,7 @@ import pytest
 
 from nbkit.magics.form import write_cell
 from nbkit.magics.grammar import parse
-from tests.display.test_injection import ATTACKS
+from tests.attacks import ATTACKS
 
 
 def sent_by(cell: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from PIL import Image
 from nbkit.errors import InputError, MediaError
 from nbkit.model.result import Result
 from nbkit.widgets.compare import compare
-from tests.display.test_injection import ATTACKS, inspect
+from tests.attacks import ATTACKS
+from tests.display.test_injection import inspect
 from tests.widgets.test_gallery import asked
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from nbkit.model.schema import Schema
 from nbkit.widgets.controls import MOST_CONTROLS, Control, controls_of, each
-from tests.display.test_injection import ATTACKS
+from tests.attacks import ATTACKS
 
 
 def of(properties: dict[str, Any], **more: Any) -> dict[str, Control]:

@@ -15,7 +15,8 @@ from nbkit.model.schema import Schema
 from nbkit.widgets.controls import each
 from nbkit.widgets.form import Form
 from nbkit.wire.dify.parameters import read_parameters
-from tests.display.test_injection import ATTACKS, inspect
+from tests.attacks import ATTACKS
+from tests.display.test_injection import inspect
 from tests.widgets.test_live import eventually
 
 if TYPE_CHECKING:

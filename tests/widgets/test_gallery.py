@@ -12,7 +12,8 @@ from nbkit.errors import InputError, RunFailed
 from nbkit.model.endpoint import Endpoint
 from nbkit.model.media import Media
 from nbkit.widgets.gallery import Gallery, gallery
-from tests.display.test_injection import ATTACKS, inspect
+from tests.attacks import ATTACKS
+from tests.display.test_injection import inspect
 
 if TYPE_CHECKING:
     from pathlib import Path
