@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 JS := tests/js
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab notebooks test lint bench weights clean
+.PHONY: help demo lab notebooks test lint bench weights chromium clean
 
 help: ## List the targets.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -20,7 +20,7 @@ lab: weights ## Open JupyterLab on the notebooks.
 notebooks: weights ## Execute the notebook that is kept with its outputs, in its place.
 	$(BIN)/python -m tests.save_notebook
 
-test: lint weights $(JS)/node_modules ## Run everything that decides whether a change is good: lint, types, tests.
+test: lint weights chromium $(JS)/node_modules ## Run everything that decides whether a change is good: lint, types, tests.
 	$(BIN)/pytest
 
 lint: $(READY) ## Check style and types.
@@ -33,6 +33,16 @@ bench: $(READY) ## Measure speed, as ratios within one run.
 
 weights: $(READY)
 	@$(BIN)/nbkit models pull
+
+# A browser for the tests, and letters for what they write in it. Elsewhere than on Debian, installing them is the user's.
+chromium:
+	@for name in "$${NBKIT_CHROMIUM:-chromium}" chromium-browser google-chrome; do \
+	  command -v "$$name" >/dev/null && exit; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+	  chromium fonts-noto-cjk >/dev/null; \
+	else echo "no chromium here: the tests that use a browser are left out"; fi
 
 clean: ## Remove what the other targets made.
 	rm -rf $(VENV) $(JS)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
