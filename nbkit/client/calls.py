@@ -64,7 +64,7 @@ class Calls:
             if Endpoint.parse(endpoint).provider != "dify":
                 raise InputError(f"{name} is an option of Dify's workflows", field=name)
         if "workflow_id" in given:
-            given["workflow_id"] = _clean_id(given["workflow_id"], "workflow_id")
+            given["workflow_id"] = clean_id(given["workflow_id"], "workflow_id")
         submit_headers(**{name: given[name] for name in given.keys() - _NO_HEADERS})
         call = _Call("queue", lambda way, draft: way.queued(draft, given), str(given.get("workflow_id", "")))
         # Whoever wants to be told of the end by the service wants the service to do it.
@@ -106,7 +106,7 @@ class Calls:
 
     def attach(self, endpoint: str, request_id: str) -> Run:
         """Follow a request that was submitted before."""
-        known = _clean_id(request_id)
+        known = clean_id(request_id)
         call = _Call("attach", lambda way, _draft: way.attached(known))
         run = self._start(Run, endpoint, {}, call, reuse="never")
         run._attached(known)  # noqa: SLF001
@@ -119,7 +119,7 @@ class Calls:
             record: The run.
             reply: What the service has on record of it, where it cannot be followed.
         """
-        known = _clean_id(record.request_id)
+        known = clean_id(record.request_id)
 
         def way(conductor: Conductor, _draft: Draft) -> Coroutine[Any, Any, Reply]:
             return conductor.remembered(reply) if reply else conductor.attached(known)
@@ -132,17 +132,17 @@ class Calls:
         """Ask for the state of a request."""
         app = Endpoint.parse(endpoint)
         if is_replay():
-            record = await asyncio.to_thread(record_of, app, _clean_id(request_id))
+            record = await asyncio.to_thread(record_of, app, clean_id(request_id))
             return await asyncio.to_thread(status_of_record, record, logs=logs)
         if app.provider == "dify":
-            return await status_of(self.session, app, _clean_id(request_id))
+            return await status_of(self.session, app, clean_id(request_id))
         service, ticket = await self._ticket(endpoint, request_id)
         return read_status(await service.status(ticket, logs=logs), logs=logs)
 
     async def cancel(self, endpoint: str, request_id: str) -> str:
         """Ask the service to cancel a request."""
         if (app := Endpoint.parse(endpoint)).provider == "dify":
-            return await stop_run(self.session, app, _clean_id(request_id))
+            return await stop_run(self.session, app, clean_id(request_id))
         service, ticket = await self._ticket(endpoint, request_id)
         return await service.cancel(ticket)
 
@@ -216,7 +216,7 @@ class Calls:
     async def _ticket(self, endpoint: str, request_id: str) -> tuple[FalService, Ticket]:
         app = Endpoint.parse(endpoint)
         service = (await self.session.line(app)).service
-        return service, Ticket.of(service.hosts, app, _clean_id(request_id))
+        return service, Ticket.of(service.hosts, app, clean_id(request_id))
 
     def _start(
         self,
@@ -273,7 +273,7 @@ _OF_DIFY = frozenset({"response_mode", "workflow_id"})
 _NO_HEADERS = _OF_DIFY | {"webhook_url", "max_queue_length"}
 
 
-def _clean_id(text: str, field: str = "request_id") -> str:
+def clean_id(text: str, field: str = "request_id") -> str:
     """An id that is safe to put into an address."""
     clean = str(text).strip()
     if not clean or not all(char.isalnum() or char in "-_." for char in clean) or clean.strip(".") == "":

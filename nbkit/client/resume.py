@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nbkit.client.calls import clean_id
 from nbkit.client.client import Client
 from nbkit.client.conduct import EMBEDDED
 from nbkit.client.lost import trace
@@ -163,7 +163,7 @@ def _traced(record: RunRecord, client: Client) -> Standing:
         taken = {other.request_id for other in others if other.id != record.id}
         learnt = wait(trace(calls.session, record, taken))
         if learnt.request_id and not learnt.failure:
-            found = replace(record, request_id=learnt.request_id)
+            found = record.found(clean_id(learnt.request_id))
             return Standing(record, calls.resume(found, learnt.reply))
     except BaseException:
         record.settle("unknown", record.error)

@@ -144,6 +144,16 @@ class RunRecord:
         held = "accepted" if self.request_id else "sending"
         return self._change({"state": state, "error": error}, held, this_process())
 
+    def found(self, request_id: str) -> RunRecord:
+        """Write down the service's id of a run that this process has claimed, before it is followed by it.
+
+        Raises:
+            ConfigError: The history cannot be written.
+        """
+        held = "accepted" if self.request_id else "sending"
+        self._change({"state": "accepted", "request_id": request_id}, held, this_process())
+        return replace(self, state="accepted", request_id=request_id)
+
     def _change(self, values: dict[str, str], state: str, process: tuple[int, str]) -> bool:
         """Change its row where it is in a state and belongs to a process still; from then on it is this one's."""
         changed = values | dict(zip(("pid", "process"), this_process(), strict=True))
