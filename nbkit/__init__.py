@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nbkit.client.client import Client
     from nbkit.client.run import Run, Stream
     from nbkit.errors import NbkitError
+    from nbkit.experiments.repro import repro
     from nbkit.experiments.sweep import Sweep
     from nbkit.experiments.voting import vote
     from nbkit.magics.form import form
@@ -43,6 +44,7 @@ __all__ = [
     "history",
     "load_ipython_extension",
     "read_recipe",
+    "repro",
     "table",
     "unload_ipython_extension",
     "vote",
@@ -66,6 +68,7 @@ _HOMES = {
     "gallery": "nbkit.widgets.gallery",
     "history": "nbkit.history",
     "read_recipe": "nbkit.model.saving",
+    "repro": "nbkit.experiments.repro",
     "table": "nbkit.model.table",
     "vote": "nbkit.experiments.voting",
     "watch": "nbkit.widgets.watch",

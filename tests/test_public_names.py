@@ -25,6 +25,7 @@ NAMES = [
     "history",
     "load_ipython_extension",
     "read_recipe",
+    "repro",
     "table",
     "unload_ipython_extension",
     "vote",

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nbkit.experiments.axes import Permute, Presets, Replace
     from nbkit.experiments.ballots import read_ballots
+    from nbkit.experiments.pinned import Pinned
+    from nbkit.experiments.repro import reproducibility
     from nbkit.experiments.sweep import Sweep
 
-__all__ = ["Permute", "Presets", "Replace", "Sweep", "read_ballots"]
+__all__ = ["Permute", "Pinned", "Presets", "Replace", "Sweep", "read_ballots", "reproducibility"]
 
 _HOMES = {
     "Permute": "nbkit.experiments.axes",
+    "Pinned": "nbkit.experiments.pinned",
     "Presets": "nbkit.experiments.axes",
     "Replace": "nbkit.experiments.axes",
     "Sweep": "nbkit.experiments.sweep",
     "read_ballots": "nbkit.experiments.ballots",
+    "reproducibility": "nbkit.experiments.repro",
 }
 
 

@@ -101,18 +101,25 @@ class StructuralSimilarity:
 
     def __call__(self, image: Image) -> float:
         """How alike a picture is."""
-        from PIL import Image as Pillow
-        from skimage.metrics import structural_similarity
+        return similarity(image, self.reference)[0]
 
-        if image.size != self.reference.size:
-            image = image.resize(self.reference.size, Pillow.Resampling.LANCZOS)
-        settings: dict[str, Any] = {
-            "data_range": 1.0,
-            "gaussian_weights": True,
-            "sigma": 1.5,
-            "use_sample_covariance": False,
-        }
-        return float(structural_similarity(_luma(image), _luma(self.reference), **settings))
+
+def similarity(image: Image, reference: Image) -> tuple[float, np.ndarray]:
+    """The structural similarity of two pictures, and that of every place in them: height × width."""
+    from PIL import Image as Pillow
+    from skimage.metrics import structural_similarity
+
+    if image.size != reference.size:
+        image = image.resize(reference.size, Pillow.Resampling.LANCZOS)
+    settings: dict[str, Any] = {
+        "data_range": 1.0,
+        "gaussian_weights": True,
+        "sigma": 1.5,
+        "use_sample_covariance": False,
+        "full": True,
+    }
+    mean, places = structural_similarity(_luma(image), _luma(reference), **settings)
+    return float(mean), places
 
 
 def on_white(image: Image) -> Image:
