@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.client.client import Client
 from nbkit.client.run import Run
-from nbkit.config import data_dir
-from nbkit.errors import InputError, MediaError, NbkitError
+from nbkit.config import data_dir, is_replay
+from nbkit.errors import ConfigError, InputError, MediaError, NbkitError
 from nbkit.experiments import lines
 from nbkit.experiments.likeness import BYTES, DIFFERENT, VERDICTS, likeness
 from nbkit.experiments.numbers import Numbers
@@ -121,6 +121,7 @@ def repro(
 
     Raises:
         InputError: It has no seed in its input, or was not kept whole; nothing was sent then.
+        ConfigError: This is a replay, which sends nothing.
         NbkitError: The run ended badly.
     """
     if isinstance(n, bool) or n < 1:
@@ -160,12 +161,18 @@ def reproducibility(endpoint: str = "") -> Records:
 
 
 def send(requests: Sequence[Request], client: Client) -> list[Result | NbkitError]:
-    """Send requests, all at once; an interrupt cancels those that are under way."""
+    """Send requests, all at once; an interrupt cancels those that are under way.
+
+    Raises:
+        ConfigError: This is a replay, which sends nothing.
+    """
+    if is_replay():
+        raise ConfigError("a replay sends nothing again", hint="unset NBKIT_MODE to send it")
     runs: list[Run | NbkitError] = []
     try:
         for request in requests:
             try:
-                runs.append(client.submit(request.endpoint, request.input, wait=False))
+                runs.append(client.submit(request.endpoint, request.input, wait=False, reuse="never"))
             except NbkitError as error:
                 runs.append(error)
         return [run if isinstance(run, NbkitError) else _result(run) for run in runs]

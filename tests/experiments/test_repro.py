@@ -8,12 +8,14 @@ from PIL import Image
 
 import nbkit
 from nbkit import history
-from nbkit.errors import InputError
+from nbkit.errors import ConfigError, InputError
 from nbkit.experiments import reproducibility
 from nbkit.model.result import Result
 from tests.experiments.queue_service import ENDPOINT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.experiments.queue_service import QueueService
 
 SEEDED = {"prompt": "a cat", "seed": 7}
@@ -47,6 +49,22 @@ def test_every_repeat_is_sent_and_told(client: nbkit.Client, service: QueueServi
     assert found.verdict == "different"
     assert "3 × different · 3 more requests, billed like any other: cost unknown" in found.title
     assert [row["file"] for row in found] == ["images.0"] * 3
+
+
+def test_settings_that_reuse_do_not_hold_here(
+    client: nbkit.Client, service: QueueService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who set that equal requests are taken from the history gets new ones here; a replay is refused."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text('[tool.nbkit]\nreuse = "always"\n')
+    result = client.subscribe(ENDPOINT, SEEDED)
+    client.subscribe(ENDPOINT, SEEDED)
+    assert service.posts == 1
+    nbkit.repro(result, 2, client=client)
+    assert service.posts == 3
+    monkeypatch.setenv("NBKIT_MODE", "replay")
+    with pytest.raises(ConfigError, match="a replay sends nothing again"):
+        nbkit.repro(result, client=client)
 
 
 def test_a_record_of_the_history_is_sent_again(client: nbkit.Client, service: QueueService) -> None:
