@@ -56,14 +56,7 @@ class Outcome:
             return cls(
                 state=run.status, seconds=run.seconds, request_id=run.id, problem=first_line(run.error)
             )
-        return cls._well(run.result())
-
-    @classmethod
-    def recalled(cls, record: RunRecord) -> Outcome:
-        """What came of a run of the past that succeeded, and whose result is there."""
-        result = record.result
-        assert result is not None, "a success without its result is not taken from the history"  # noqa: S101
-        return cls._well(result, is_from_history=True)
+        return cls.well(run.result(), is_from_history=getattr(run, "is_from_history", False))
 
     @classmethod
     def lost(cls, record: RunRecord) -> Outcome:
@@ -73,7 +66,8 @@ class Outcome:
         return cls(state="unknown", problem=words)
 
     @classmethod
-    def _well(cls, result: Result, *, is_from_history: bool = False) -> Outcome:
+    def well(cls, result: Result, *, is_from_history: bool) -> Outcome:
+        """What came of a cell that succeeded."""
         return cls(
             state="succeeded",
             media=result.media,

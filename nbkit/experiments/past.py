@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbkit.client.earlier import earlier_runs
+from nbkit.history.database import history_path, open_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from nbkit.client.client import Client
     from nbkit.experiments.plan import Cell
     from nbkit.history.record import RunRecord
+    from nbkit.model.media import Media
+    from nbkit.model.result import Result
 
 Position = tuple[int, ...]
 
@@ -22,12 +26,12 @@ class Past:
     """What became of the requests of some cells, by their positions; those that are to be sent are in none of these.
 
     Attributes:
-        done: They succeeded.
+        done: They succeeded, and gave this.
         going_on: The service knows them, and gives their results when they are over.
         lost: They were sent, and nobody knows whether they run.
     """
 
-    done: dict[Position, RunRecord] = field(default_factory=dict)
+    done: dict[Position, Result] = field(default_factory=dict)
     going_on: dict[Position, RunRecord] = field(default_factory=dict)
     lost: dict[Position, RunRecord] = field(default_factory=dict)
 
@@ -52,26 +56,38 @@ def look_back(
         ConfigError: The history cannot be read.
     """
     past = Past()
+    with contextlib.ExitStack() as stack:
+        # After a kernel was killed, whoever opens the file alone goes through all that it left, each time.
+        if history_path().exists():
+            stack.enter_context(open_for_reading(history_path()))
+        _look_back(client, cells, past, fetch_again=fetch_again, resend_unknown=resend_unknown)
+    return past
+
+
+def _look_back(client: Client, cells: Sequence[Cell], past: Past, **choice: bool) -> None:
     for endpoint in dict.fromkeys(cell.endpoint for cell in cells):
         asked = [cell for cell in cells if cell.endpoint == endpoint]
         found = earlier_runs(client, endpoint, [cell.input for cell in asked])
         for cell, runs in zip(asked, found, strict=True):
-            _sort(cell.position, runs, past, fetch_again=fetch_again, resend_unknown=resend_unknown)
-    return past
+            _sort(cell.position, runs, past, **choice)
 
 
 def _sort(
     position: Position, runs: Sequence[RunRecord], past: Past, *, fetch_again: bool, resend_unknown: bool
 ) -> None:
     """Any success counts, else what was tried last."""
-    succeeded = [run for run in runs if run.state == "succeeded" and run.result is not None]
-    whole = [run for run in succeeded if all(media.path and media.path.is_file() for media in run.media)]
+    succeeded = [(run, result) for run in runs if run.state == "succeeded" and (result := run.result)]
+    whole = [result for _run, result in succeeded if all(map(_is_here, result.media))]
     if whole or (succeeded and not fetch_again):
-        past.done[position] = (whole or succeeded)[0]
-    elif succeeded and succeeded[0].request_id:
-        past.going_on[position] = succeeded[0]
+        past.done[position] = whole[0] if whole else succeeded[0][1]
+    elif succeeded and succeeded[0][0].request_id:
+        past.going_on[position] = succeeded[0][0]
     elif runs and (runs[0].is_under_way or runs[0].is_orphan):
         last = runs[0]
         is_given_up = not last.is_under_way and (last.state == "unknown" or not last.request_id)
         if not (is_given_up and resend_unknown):
             (past.going_on if last.request_id else past.lost)[position] = last
+
+
+def _is_here(media: Media) -> bool:
+    return media.path is not None and media.path.is_file()

@@ -275,8 +275,8 @@ class Sweep:
         for cell, outcome in self:
             if outcome:
                 budget.note(cell, outcome)
-        for position, record in past.done.items():
-            self.outcomes[position] = Outcome.recalled(record)
+        for position, result in past.done.items():
+            self.outcomes[position] = Outcome.well(result, is_from_history=True)
         for position, record in past.lost.items():
             self.outcomes[position] = Outcome.lost(record)
         waiting = [cell for cell in left if cell.position not in self.outcomes]
