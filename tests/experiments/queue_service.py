@@ -56,6 +56,7 @@ class QueueService:
         inputs: What was taken, in order; the number of a request is its place, from 1.
         server: The socket behind it.
         cancelled: The numbers that were cancelled.
+        finished: The numbers that a test let end.
         decide: Asked what becomes of a request, by its number and input.
     """
 
@@ -66,6 +67,7 @@ class QueueService:
         self.decide = decide
         self.inputs: list[Mapping[str, Any]] = []
         self.cancelled: list[int] = []
+        self.finished: list[int] = []
         server.on("POST", _SUBMIT, self._submit)
 
     @property
@@ -75,6 +77,7 @@ class QueueService:
 
     def finish(self, number: int) -> None:
         """Let one that waits in the queue end well."""
+        self.finished.append(number)
         self.server.on("GET", f"{_SUBMIT}/requests/r{number}/status", answer(_DONE))
 
     def take_files(self) -> None:
