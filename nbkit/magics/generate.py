@@ -22,6 +22,7 @@ from nbkit.magics.grammar import parse
 from nbkit.magics.help import GENERATE
 from nbkit.magics.known import DEFAULT_WITH_KEY, DEFAULT_WITHOUT_KEY
 from nbkit.magics.settings import Chosen
+from nbkit.magics.sweeping import part_prompts, parted
 from nbkit.widgets.live import LiveCard, follow
 from nbkit.widgets.originals import Originals
 
@@ -58,11 +59,16 @@ class GenerateMagics(Magics):
             if is_default:
                 request.call(default_endpoint(settings).value, settings.requests)
             endpoint = request.endpoint
+            if request.sweep:
+                part_prompts(request)
             given = request.filled(self._notebook.variables, settings.input_of(endpoint))
         except InputError as error:
             # The plain class: IPython shows a traceback for its subclasses.
             raise UsageError(one_line(error)) from None
         self._notebook.calls(endpoint, is_default=is_default)
+        if request.sweep:
+            self._sweep(endpoint, given, request)
+            return
         if request.dry_run:
             Slot().end(preview(endpoint, given, request))
             return
@@ -79,6 +85,20 @@ class GenerateMagics(Magics):
             self._notebook.variables[request.name] = made
 
     generate.__doc__ = GENERATE
+
+    def _sweep(self, endpoint: str, given: dict[str, Any], request: Request) -> None:
+        from nbkit.experiments.sweep import Sweep
+
+        try:
+            sweep = Sweep(endpoint, **parted(given), client=self._notebook.client, name=request.name)
+        except InputError as error:
+            raise UsageError(one_line(error)) from None
+        if request.dry_run:
+            Slot().end(sweep.dry_run()._repr_mimebundle_())
+            return
+        if request.name:
+            self._notebook.variables[request.name] = sweep
+        sweep.run(show=request.show != "none")
 
     def _begin(self, endpoint: str, given: dict[str, Any], request: Request) -> Run:
         client = self._notebook.client

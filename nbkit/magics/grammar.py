@@ -52,6 +52,7 @@ OPTIONS = (
     Option("--background", "", "return at once; the card keeps updating"),
     Option("--dry-run", "", "show what would be sent, and send nothing"),
     Option("--reuse", "", "take an equal earlier success, unbilled; `--reuse=ask` asks first", REUSED),
+    Option("--sweep", "", "run every combination of the values that are lists or ranges"),
     Option("--show", "WHAT", "`images`, `table`, `all` or `none`", SHOWN),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
@@ -71,6 +72,7 @@ class Request:
         stream: Whether to show what the model gives while it works.
         background: Whether to return at once.
         dry_run: Whether to send nothing.
+        sweep: Whether lists and ranges are axes of a sweep.
         show: `images`, `table`, `all` or `none`; an empty string where the cell does not say.
         reuse: `always`, `ask` or `never`; an empty string where the cell does not say.
     """
@@ -84,6 +86,7 @@ class Request:
     stream: bool = False
     background: bool = False
     dry_run: bool = False
+    sweep: bool = False
     show: str = ""
     reuse: str = ""
 
@@ -163,8 +166,8 @@ def parse_alias(text: str) -> Request:
         raise InputError(f"{rest.split()[0]!r} has no place in an alias: it is an endpoint and options")
     if not request.endpoint:
         raise InputError("an alias needs an endpoint", hint="for example fal-ai/flux/schnell -p num_images=4")
-    if request.name or request.background or request.dry_run:
-        raise InputError("--as, --background and --dry-run are for one cell, not for an alias")
+    if request.name or request.background or request.dry_run or request.sweep:
+        raise InputError("--as, --background, --dry-run and --sweep are for one cell, not for an alias")
     return request
 
 

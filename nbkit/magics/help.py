@@ -27,6 +27,9 @@ above a line `---` are further input: numbers, true, false, null, "quoted text",
 anything else is text. A value that is one {{name}} and nothing else may be a picture, a path, or an earlier
 result.
 
+With --sweep, lists `[…]`, ranges such as 4-20 (+4) or 0-1 [5], and prompts between lines `***` are axes: every
+combination of their values is run once. A list that is one value is written [[…]]. `seeds: 3` runs each with three seeds.
+
 Examples:
 
     %%generate local/collage -n 2 --seed 7 --as beach
@@ -41,6 +44,12 @@ Examples:
 
     %%generate fal-ai/flux/schnell -p image_size={"width": 768, "height": 512} --background --as run
     a lighthouse at night
+
+    %%generate local/collage --sweep --as beaches
+    seed: 1-4
+    format: ["png", "jpeg"]
+    ---
+    a cat on a beach
 """
 
 GENERATE = (

@@ -90,7 +90,7 @@ def at_end(text: str, notebook: Notebook) -> list[str]:
         ("%%generate local/collage --s", ["--seed", "--stream", "--show"]),
         (
             "%%generate local/collage ",
-            ["-p", "-n", "--seed", "--as", "--stream", "--background", "--dry-run", "--reuse", "--show"],
+            ["-p", "-n", "--seed", "--as", "--stream", "--background", "--dry-run", "--reuse", "--sweep", "--show"],
         ),
         ("%%generate --show ", ["images", "table", "all", "none"]),
         ("%%generate --show t", ["table"]),
