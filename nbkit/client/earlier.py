@@ -32,9 +32,9 @@ class _Service:
     is_embedded: bool = False
 
     def answered(self, record: RunRecord) -> bool:
-        """Whether a run of the past was answered by the same. Local models are the same ones on every port."""
+        """Whether a run of the past is the same one's. What local models gave is worth the same from every port."""
         is_local = record.provider == "local" or (self.is_embedded and bool(record.stand_in))
-        return is_local or record.origin == self.origin
+        return record.origin == self.origin or (is_local and record.state == "succeeded")
 
 
 def earlier_runs(client: Client, endpoint: str, inputs: Sequence[Mapping[str, Any]]) -> list[list[RunRecord]]:

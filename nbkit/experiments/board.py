@@ -10,6 +10,7 @@ from nbkit.config import shows_progress
 from nbkit.display.slot import Shown, Slot, in_ipython, in_notebook
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
 _LEAST_BETWEEN = 0.5
@@ -46,3 +47,23 @@ class Board:
         """Leave the last state."""
         if self._slot is not None and in_ipython():
             self._slot.end(self._draw())
+
+
+def summary(counts: Counter[str], reused: int, seconds: float, cost: float | None) -> str:
+    """How far an experiment is, in a line.
+
+    Args:
+        counts: How many cells are in which state.
+        reused: How many of them were taken from the history.
+        seconds: How long it ran.
+        cost: Dollars, None where that is not known.
+    """
+    states = ("running", "failed", "cancelled", "unknown")
+    words = [
+        f"{counts['succeeded']} of {counts.total()}",
+        *(f"{counts[state]} {state}" for state in states if counts[state]),
+        f"{reused} from history" if reused else "",
+        f"{seconds:.1f} s" if seconds else "",
+        "cost unknown" if cost is None else f"${cost:.4f}" if cost else "",
+    ]
+    return " · ".join(filter(None, words))

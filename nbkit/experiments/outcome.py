@@ -62,7 +62,10 @@ class Outcome:
     def lost(cls, record: RunRecord) -> Outcome:
         """What is known of a request whose kernel ended before it knew."""
         when = record.when.strftime("%d %B %H:%M")
-        words = f"sent on {when}, and nobody knows whether it ran; retry(unknown=True) sends it again"
+        words = (
+            f"sent on {when}, and nobody knows whether it ran: nbkit.history.resume() looks for it, "
+            "and retry(unknown=True) sends it again"
+        )
         return cls(state="unknown", problem=words)
 
     @classmethod

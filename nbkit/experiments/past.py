@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbkit.client.earlier import earlier_runs
+from nbkit.client.resume import resume_run
 from nbkit.history.database import history_path, open_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbkit.client.client import Client
+    from nbkit.client.run import Run
     from nbkit.experiments.plan import Cell
     from nbkit.history.record import RunRecord
     from nbkit.model.media import Media
@@ -62,6 +64,17 @@ def look_back(
             stack.enter_context(open_for_reading(history_path()))
         _look_back(client, cells, past, fetch_again=fetch_again, resend_unknown=resend_unknown)
     return past
+
+
+def follow(client: Client, record: RunRecord) -> Run:
+    """Follow a request that the service knows: in its own row, where nobody else does.
+
+    Raises:
+        NbkitError: It cannot be followed.
+    """
+    if record.is_orphan:
+        return resume_run(client, record)
+    return client.attach(record.endpoint, record.request_id)
 
 
 def _look_back(client: Client, cells: Sequence[Cell], past: Past, **choice: bool) -> None:

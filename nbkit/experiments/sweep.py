@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nbkit.client.client import Client
 from nbkit.errors import InputError
 from nbkit.experiments import counting, mosaic
-from nbkit.experiments.board import Board
+from nbkit.experiments.board import Board, summary
 from nbkit.experiments.budget import Budget, cost_of
 from nbkit.experiments.explorer import write_explorer
 from nbkit.experiments.gate import Gate
@@ -19,7 +19,7 @@ from nbkit.experiments.measuring import Measurements
 from nbkit.experiments.order import coarse_to_fine
 from nbkit.experiments.outcome import Outcome, facts
 from nbkit.experiments.pair import Pair
-from nbkit.experiments.past import Past, look_back
+from nbkit.experiments.past import Past, follow, look_back
 from nbkit.experiments.plan import MOST_CELLS, Cell, Mode, Plan, Where, identity
 from nbkit.experiments.plotting import Plot, plot
 from nbkit.experiments.rehearsal import Rehearsal, rehearse
@@ -286,7 +286,7 @@ class Sweep:
     def _work(self, cells: Sequence[Cell], past: Past, budget: Budget, *, show: bool) -> None:
         def start(cell: Cell) -> Run:
             if record := past.going_on.get(cell.position):
-                return self._client.attach(cell.endpoint, record.request_id)
+                return follow(self._client, record)
             return self._client.submit(cell.endpoint, cell.input, wait=False)
 
         def may_start(cell: Cell) -> bool:
@@ -330,26 +330,13 @@ class Sweep:
         return tiles
 
     def _line(self) -> str:
+        seconds = self._seconds + (time.monotonic() - self._began if self._began is not None else 0.0)
         counts = self.counts
         reused = sum(outcome.is_from_history for outcome in self.outcomes.values())
-        seconds = self._seconds + (time.monotonic() - self._began if self._began is not None else 0.0)
-        cost = self.cost
-        words = [
-            f"{counts['succeeded']} of {len(self)}",
-            *(
-                f"{counts[state]} {state}"
-                for state in ("running", "failed", "cancelled", "unknown")
-                if counts[state]
-            ),
-            f"{reused} from history" if reused else "",
-            f"{seconds:.1f} s" if seconds else "",
-            "cost unknown" if cost is None else f"${cost:.4f}" if cost else "",
-            f"stopped before ${self._max_usd:g} (max_usd)" if self._is_out_of_money(counts) else "",
-        ]
-        return " · ".join(filter(None, words))
-
-    def _is_out_of_money(self, counts: Counter[str]) -> bool:
-        return bool(counts["waiting"] and self._budget and self._budget.was_too_small)
+        words = [summary(counts, reused, seconds, self.cost)]
+        if counts["waiting"] and self._budget and self._budget.was_too_small:
+            words.append(f"stopped before ${self._max_usd:g} (max_usd)")
+        return " · ".join(words)
 
     def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
         return mosaic.bundle(self.grid(), [self._line()], Originals(Path.cwd()))

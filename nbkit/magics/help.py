@@ -28,7 +28,7 @@ anything else is text. A value that is one {{name}} and nothing else may be a pi
 result.
 
 With --sweep, lists `[…]`, ranges such as 4-20 (+4) or 0-1 [5], and prompts between lines `***` are axes: every
-combination of their values is run once. A list that is one value is written [[…]]. `seeds: 3` runs each with three seeds.
+combination of their values is run once. A list that is one value is written [[…]]. `seeds: 3` runs each with 3 seeds.
 
 Examples:
 

@@ -15,8 +15,7 @@ from nbkit import history
 from nbkit.experiments.gate import FIRST, Gate
 from nbkit.model.event import Queued, Started
 from tests.experiments.queue_service import ENDPOINT, WELL, Fate, QueueService
-from tests.server.conftest import HERE as MODELS
-from tests.server.conftest import running as lab_running
+from tests.server.conftest import HERE as MODELS, running as lab_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -148,7 +147,7 @@ def test_an_interrupt_keeps_what_came(client: nbkit.Client, service: QueueServic
     assert service.posts == 14
 
 
-def test_no_run_is_kept(client: nbkit.Client, service: QueueService) -> None:
+def test_no_run_is_kept(client: nbkit.Client) -> None:
     """What is kept of a cell is what came of it, not its run with every event."""
     sweep = sweep_of(client, 60).run()
     gc.collect()

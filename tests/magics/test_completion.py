@@ -87,7 +87,7 @@ def at_end(text: str, notebook: Notebook) -> list[str]:
     ("text", "expected"),
     [
         ("%%generate --se", ["--seed"]),
-        ("%%generate local/collage --s", ["--seed", "--stream", "--show"]),
+        ("%%generate local/collage --s", ["--seed", "--stream", "--sweep", "--show"]),
         (
             "%%generate local/collage ",
             ["-p", "-n", "--seed", "--as", "--stream", "--background", "--dry-run", "--reuse", "--sweep", "--show"],
