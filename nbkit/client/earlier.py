@@ -55,7 +55,10 @@ def earlier_runs(client: Client, endpoint: str, inputs: Sequence[Mapping[str, An
     for start in range(0, len(wanted), _TOGETHER):
         some = wanted[start : start + _TOGETHER]
         for record in search(endpoint=str(app), input_sha256=some, limit=None):
-            if record.endpoint == str(app) and service.answered(record):
+            is_whole = (
+                record.way != "stream" or app.provider == "dify"
+            )  # other streams end as their last piece
+            if record.endpoint == str(app) and is_whole and service.answered(record):
                 found.setdefault(record.input_sha256, []).append(record)
     return [found.get(fingerprint, []) for fingerprint in fingerprints]
 

@@ -56,7 +56,7 @@ class Outcome:
             return cls(
                 state=run.status, seconds=run.seconds, request_id=run.id, problem=first_line(run.error)
             )
-        return cls.well(run.result(), is_from_history=getattr(run, "is_from_history", False))
+        return cls.well(run.result(), is_from_history=run.is_from_history)
 
     @classmethod
     def lost(cls, record: RunRecord) -> Outcome:

@@ -287,7 +287,7 @@ class Sweep:
         def start(cell: Cell) -> Run:
             if record := past.going_on.get(cell.position):
                 return follow(self._client, record)
-            return self._client.submit(cell.endpoint, cell.input, wait=False)
+            return self._client.submit(cell.endpoint, cell.input, reuse="never", wait=False)
 
         def may_start(cell: Cell) -> bool:
             return cell.position in past.going_on or budget.allows(cell, running.active)
