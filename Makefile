@@ -17,7 +17,7 @@ demo: weights ## Execute the quickstart notebook; leaves it, with its pictures, 
 lab: weights ## Open JupyterLab on the notebooks.
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
-notebooks: weights ## Execute the notebook that is kept with its outputs, in its place.
+notebooks: weights ## Execute the notebooks and keep their outputs, in their places.
 	$(BIN)/python -m tests.save_notebook
 
 test: lint weights chromium $(JS)/node_modules ## Run everything that decides whether a change is good: lint, types, tests.

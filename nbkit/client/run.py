@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nbkit.client.answering import Answering
 from nbkit.client.progress_line import wait_with_line
+from nbkit.client.showing import Showing
 from nbkit.errors import RunTimeout, RunUnknown
 from nbkit.model.event import Event, Log, Queued, Started
 from nbkit.providers.reply import status_after
@@ -26,7 +27,7 @@ INTERRUPT_GRACE = 5.0
 """Seconds that an interrupted wait gives the service to confirm that it cancelled."""
 
 
-class Run(Answering):
+class Run(Answering, Showing):
     """One request: what was asked, what happened to it so far, and what came of it.
 
     Wait for it (`run.result()`), await it (`await run`), or go through its events as they come (`for event in run`,
@@ -352,10 +353,6 @@ class Run(Answering):
             # A listener that fails must not stop the run that it listens to.
             with contextlib.suppress(Exception):
                 listener(event)
-
-    def __repr__(self) -> str:
-        number = f" {self._id}" if self._id else ""
-        return f"<{type(self).__name__}{number} of {self.endpoint}: {self._status}, {self.seconds:.1f} s>"
 
 
 class Stream(Run):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Card", "Step", "bundle", "heading", "html", "steps_table", "steps_timeline", "text"]
 
 _WAITING = ("submitting", "queued")
+_OVER = ("succeeded", "failed", "cancelled")
 _LAST_LOGS = 400
 _LAST_EVENTS = 200
 _CARD = "font-size:13px;line-height:1.5;max-width:960px;padding:2px 0 4px"
@@ -198,7 +199,7 @@ def _outline(card: Card) -> Outline:
 
 
 def _waiting(card: Card) -> str:
-    if not card.waits_for:
+    if not card.waits_for or card.status in _OVER:
         return ""
     until = point_in_time(card.waits_until)
     return f"paused: {card.waits_for}" + (f" (until {until})" if until else "")

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbkit.display.drawing import drawing
 from nbkit.display.escape import Markup, beside, clean, link
 from nbkit.display.markup import FAINT, LINE, NO_MATHEMATICS, anchor, element, faint, join
+from nbkit.display.player import player
 from nbkit.display.preview import preview
 from nbkit.errors import MediaError
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 _MOST = 24  # further pictures are named, so that a large batch does not make a heavy notebook
 _KILO = 1000
+_HEAVIEST, _LIGHT = 60_000, 6_000  # bytes of a picture, and of one in a line of text or a table
+_DRAWING = "image/svg+xml"
+_DRAWN = 384  # pixels; a drawing has no size of its own
+_BLOCK = "max-width:100%;height:auto;display:block;margin:0"
 # Behind cutouts, so that dark lines show on dark themes, too.
 _CHECKS = "repeating-conic-gradient(#ececec 0 25%,#fff 0 50%) 0 0/16px 16px"
 
@@ -91,7 +97,7 @@ def grid(figures: Sequence[Figure], *, width: int | None = None) -> Markup:
 def thumbnail(figure: Figure, width: int = 96) -> Markup:
     """One file inside a line of text or a table: a small picture, or its name."""
     try:
-        small = _preview(figure, 2 * width)
+        small = _preview(figure, 2 * width, _LIGHT)
     except MediaError:
         return _linked(figure, figure.name or figure.caption or "file")
     return _image(figure, small, width)
@@ -106,14 +112,34 @@ def _picture(figure: Figure, width: int) -> Markup:
     try:
         small = _preview(figure, min(512, width * 3 // 2))
     except MediaError as error:
-        return _named(figure, "" if _is_other_media(figure) else str(error))
+        return _other(figure, width, str(error))
     size = _pixels(figure.width or small.full_width, figure.height or small.full_height)
-    caption = element(
-        "figcaption",
-        *([figure.caption, faint(f" · {size}")] if figure.caption else [faint(size)]),
-        style="font-size:12px;margin-top:2px;overflow-wrap:anywhere",
+    facts = " · ".join(filter(None, (size, "animated" if small.animated else "")))
+    caption = [figure.caption, faint(f" · {facts}")] if figure.caption else [faint(facts)]
+    return _captioned(_image(figure, small, width), caption, width)
+
+
+def _other(figure: Figure, width: int, problem: str) -> Markup:
+    """What is no picture of pixels: a drawing, a player, or a name."""
+    caption = [_linked(figure, _name(figure)), faint(_about(figure))]
+    if figure.content_type == _DRAWING and figure.path is not None:
+        try:
+            uri = drawing(figure.path)
+        except MediaError as error:
+            return _named(figure, str(error))
+        shown = element("img", src=uri, alt=_name(figure), width=min(width, _DRAWN), style=_BLOCK)
+        return _captioned(_linked(figure, shown), caption, width)
+    played = player(figure)
+    return (
+        _captioned(played, caption, width)
+        if played
+        else _named(figure, "" if _is_named_only(figure) else problem)
     )
-    return element("figure", _image(figure, small, width), caption, style=f"margin:0;max-width:{width}px")
+
+
+def _captioned(shown: Markup, caption: Sequence[object], width: int) -> Markup:
+    words = element("figcaption", *caption, style="font-size:12px;margin-top:2px;overflow-wrap:anywhere")
+    return element("figure", shown, words, style=f"margin:0;max-width:{width}px")
 
 
 def _image(figure: Figure, small: Preview, width: int) -> Markup:
@@ -126,7 +152,7 @@ def _image(figure: Figure, small: Preview, width: int) -> Markup:
         alt=", ".join(filter(None, (figure.caption or figure.name, size))),
         width=max(1, round(small.width * scale)),
         height=max(1, round(small.height * scale)),
-        style=f"max-width:100%;height:auto;display:block;margin:0;border-radius:3px{ground}",
+        style=f"{_BLOCK};border-radius:3px{ground}",
     )
     return _linked(figure, picture)
 
@@ -136,24 +162,33 @@ def _linked(figure: Figure, *children: object) -> Markup:
 
 
 def _named(figure: Figure, problem: str) -> Markup:
-    name = _linked(figure, figure.name or figure.caption or "file")
-    facts = [figure.caption if figure.caption != figure.name else "", figure.content_type, _size(figure)]
-    words = " · ".join(filter(None, facts))
     missing = figure.problem or problem
     reason = element("div", f"not shown: {missing}", style=FAINT) if missing else Markup()
     style = f"border-left:{LINE};border-left-width:3px;padding:2px 0 2px 10px;margin:4px 0"
-    return element("div", name, faint(f"  {words}") if words else Markup(), reason, style=style)
+    return element("div", _linked(figure, _name(figure)), faint(_about(figure)), reason, style=style)
 
 
-def _is_other_media(figure: Figure) -> bool:
-    kind = figure.content_type
-    return bool(kind) and (not kind.startswith("image/") or kind == "image/svg+xml") and not figure.problem
+def _name(figure: Figure) -> str:
+    return figure.name or figure.caption or "file"
 
 
-def _preview(figure: Figure, longest: int) -> Preview:
+def _about(figure: Figure) -> str:
+    """What is said behind a name: its place in the output, its type and its size."""
+    facts = [figure.caption if figure.caption != figure.name else "", figure.content_type, _size(figure)]
+    words = " · ".join(filter(None, facts))
+    return f"  {words}" if words else ""
+
+
+def _is_named_only(figure: Figure) -> bool:
+    """Whether nobody expects to see it: it does not claim to be a picture."""
+    is_no_picture = bool(figure.content_type) and not figure.content_type.startswith("image/")
+    return is_no_picture and not figure.problem
+
+
+def _preview(figure: Figure, longest: int, limit: int = _HEAVIEST) -> Preview:
     if figure.path is None:
         raise MediaError(figure.problem or "there is no copy on this machine")
-    return preview(figure.path, longest)
+    return preview(figure.path, longest, limit=limit)
 
 
 def _words(figure: Figure) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import io
 import threading
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,12 @@ _QUALITIES = (80, 65, 50, 35)
 _SHRINK = 0.75
 _SMALLEST = 32
 _MOST_REMEMBERED = 60_000
+_WEBP = "image/webp"
+_LEAST_TO_MOVE = 200  # pixels; in a line of text nothing moves
+_MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # of the others, several pictures are pages, or a camera's extras
+_MOST_FRAMES = 48
+_MOST_MOVING = 50_000_000  # pixels of all frames together
+_USUAL, _QUICKEST = 100, 20  # milliseconds a frame
 _SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _filters = threading.Lock()  # warning filters belong to the whole process
 
@@ -41,6 +47,7 @@ class Preview:
         full_width: Pixels of the picture that it was made from.
         full_height: Pixels of the picture that it was made from.
         see_through: Whether what stands behind it shows.
+        animated: Whether the picture moves; the preview does so, too, where that fits into it.
     """
 
     data: bytes
@@ -50,6 +57,7 @@ class Preview:
     full_width: int
     full_height: int
     see_through: bool = False
+    animated: bool = False
 
     @property
     def uri(self) -> str:
@@ -60,7 +68,7 @@ class Preview:
 def preview(
     source: Path | bytes, longest: int = 512, *, content_type: str = "image/webp", limit: int = 60_000
 ) -> Preview:
-    """A copy of at most `longest` pixels a side and `limit` bytes; of a film its first frame.
+    """A copy of at most `longest` pixels a side and `limit` bytes; of what moves the first frame, or all where few.
 
     What the file is gets read from its bytes, never from its name. Previews of files are remembered if
     they are small.
@@ -95,12 +103,46 @@ def _make(source: Path | io.BytesIO, longest: int, content_type: str, limit: int
 
     with _decoding(source) as picture:
         full = picture.size
+        moves = picture.format in _MOVING and bool(getattr(picture, "is_animated", False))
         # Decodes JPEG at a fraction of its size, and averages whole blocks before it resamples what is left.
         picture.thumbnail((longest, longest), reducing_gap=1.0)
-        small = _plain(ImageOps.exif_transpose(picture), alpha=content_type == "image/webp")
+        small = _plain(ImageOps.exif_transpose(picture), alpha=content_type == _WEBP)
         if small.size[0] < small.size[1] and full[0] > full[1]:
             full = (full[1], full[0])
-    return _fit(small, content_type, limit, full)
+    film = _film(source, longest, limit) if moves and content_type == _WEBP else None
+    if film:
+        return replace(film, full_width=full[0], full_height=full[1])
+    return replace(_fit(small, content_type, limit, full), animated=moves)
+
+
+def _film(source: Path | io.BytesIO, longest: int, limit: int) -> Preview | None:
+    """A small animated WebP of a short animation; None where it is long, large, damaged or does not fit."""
+    from PIL import ImageSequence
+
+    frames: list[PILImage] = []
+    durations: list[int] = []
+    try:
+        with _decoding(source) as picture:
+            if longest < _LEAST_TO_MOVE or picture.width * picture.height * _MOST_FRAMES > _MOST_MOVING:
+                return None
+            for frame in ImageSequence.Iterator(picture):
+                if len(frames) == _MOST_FRAMES:
+                    return None
+                still = _plain(frame.copy(), alpha=True)
+                still.thumbnail((longest, longest))
+                frames.append(still)
+                durations.append(max(_QUICKEST, int(frame.info.get("duration", _USUAL))))
+    except MediaError:  # its first frame can be shown all the same
+        return None
+    buffer = io.BytesIO()
+    first, *others = frames
+    options = {"save_all": True, "append_images": others, "duration": durations, "loop": 0, "method": 0}
+    first.save(buffer, "WEBP", quality=_QUALITIES[2], **options)
+    data = buffer.getvalue()
+    if len(data) > limit:
+        return None
+    see_through = any(map(_is_see_through, frames))
+    return Preview(data, _WEBP, *first.size, *first.size, see_through=see_through, animated=True)
 
 
 def upright(source: Path) -> PILImage:
@@ -134,6 +176,8 @@ def _decoding(source: Path | io.BytesIO) -> Iterator[PILImage]:
 def _open(source: Path | io.BytesIO) -> PILImage:
     from PIL import Image
 
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
     with _filters, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         return Image.open(source, formats=_FORMATS)

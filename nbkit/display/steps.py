@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _WORDS = {"submitted": "running", "completed": "completion", "failed": "error"}
 _SHOWN = 4  # pictures of one step; the files at the end of the card are complete
 _PICTURE = 72
+_WIDE = 100  # columns of a terminal that has room for the timeline, too
 _PICTURES = "display:flex;flex-wrap:wrap;gap:6px;align-items:end"
 _QUIET = "opacity:.65;font-weight:400"
 
@@ -47,6 +48,7 @@ def html(shown: Outline, output_at: float | None = None) -> Markup:
 def text(shown: Outline, output_at: float | None = None) -> str:
     """The same for a terminal, with a bar of the timeline for each step."""
     facts = _facts(shown)
+    drawn = ("timeline",) if (table.terminal_width() or _WIDE) >= _WIDE else ()
     rows: list[tuple[str, ...]] = []
     for row in shown.rows:
         step = row.step
@@ -57,14 +59,13 @@ def text(shown: Outline, output_at: float | None = None) -> str:
             for figure in step.figures
         )
         told = (tell(step) for tell in facts.values())
-        rows.append(
-            (name, _submit(step), state, *told, timeline.bar(row.spans, shown.end), step.message or gave)
-        )
+        bar = (timeline.bar(row.spans, shown.end),) if drawn else ()
+        rows.append((name, _submit(step), state, *told, *bar, step.message or gave))
     if shown.hint:
         rows.append((shown.hint,))
     if output_at is not None:
         rows.append(("output", "", f"{mark('succeeded')} {duration(output_at)}"))
-    return table.text(rows, ("step", "started", "state", *facts, "timeline", "gave")) if rows else ""
+    return table.text(rows, ("step", "started", "state", *facts, *drawn, "gave")) if rows else ""
 
 
 def _facts(shown: Outline) -> dict[str, Callable[[Step], str]]:

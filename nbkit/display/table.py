@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import unicodedata
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -15,14 +17,17 @@ if TYPE_CHECKING:
 # Jupyter centres tables, stripes their rows and sets their text to the right; these undo it.
 _TABLE = "border-collapse:collapse;border:none;margin:6px 0;table-layout:auto;font-size:13px;color:inherit"
 _ANY = "text-align:left;vertical-align:top;padding:3px 18px 3px 0;border:none"
-_CELL = f"{_ANY};max-width:640px;white-space:pre-wrap;overflow-wrap:anywhere"
-_ROOMY = f"{_CELL};min-width:7em"  # in a narrow window words stay whole, and the table can be scrolled
+_CELL = f"{_ANY};max-width:640px;white-space:pre-wrap"
+_ROOMY = ";min-width:7em"  # in a narrow window words stay whole, and the table can be scrolled
 _HEAD = f"{_ANY};font-weight:normal;white-space:nowrap;{FAINT}"
 _SHORT = "text-align:left;padding:2px 9px 2px 0"
 _NAME = f"{_SHORT};max-width:15em;overflow-wrap:anywhere"
 _LONG = 12
 _WIDEST = 60
 _WIDEST_LAST = 120
+_NARROWEST = 10
+_GAP = "  "
+_LONGEST_WORD = 24  # of what is prose; longer ones are paths, addresses and hashes, which may break anywhere
 
 
 def bundle(title: str, rows: Sequence[Sequence[object]], columns: Sequence[str] = ()) -> dict[str, Any]:
@@ -67,12 +72,33 @@ def compact(rows: Iterable[Sequence[object]], columns: Sequence[str]) -> Markup:
     return element("div", _table(body, head), style="overflow-x:auto")
 
 
-def text(rows: Iterable[Sequence[object]], columns: Sequence[str] = ()) -> str:
-    """The same table for a terminal: aligned columns, long values cut."""
+def text(rows: Iterable[Sequence[object]], columns: Sequence[str] = (), width: int | None = None) -> str:
+    """The same table for a terminal: aligned columns, long values cut, and wrapped where the terminal is narrow.
+
+    Args:
+        rows: The cells of each row.
+        columns: The heads of the columns, if they need any.
+        width: Columns of the terminal; by default those of the one that is written to, any number elsewhere.
+    """
     lines = [_cut(row) for row in ([columns] if columns else []) + [*rows]]
     widths = [max(map(columns_of, column)) for column in zip_longest(*lines, fillvalue="")]
-    padded = ([_pad(cell, width) for cell, width in zip(line, widths, strict=False)] for line in lines)
-    return "\n".join("  ".join(line).rstrip() for line in padded)
+    room = terminal_width() if width is None else width
+    if room and widths:
+        words = (max(map(_longest_word, column)) for column in zip_longest(*lines, fillvalue=""))
+        widths = _narrowed(widths, [*words], room - len(_GAP) * (len(widths) - 1))
+    written: list[str] = []
+    for line in lines:
+        # What stands last may be a path: broken, it could not be copied.
+        *first, last = [_wrapped(cell, limit) for cell, limit in zip(line, widths, strict=False)] or [[""]]
+        for cells in zip_longest(*first, last, fillvalue=""):
+            padded = [_pad(cell, limit) for cell, limit in zip(cells, widths, strict=False)]
+            written.append(_GAP.join(padded).rstrip())
+    return "\n".join(written)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that is written to; None where it is none, as in a notebook or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def columns_of(line: str) -> int:
@@ -93,12 +119,17 @@ def _head(columns: Sequence[object], style: str) -> Markup:
 def _row(row: Sequence[object], *, named: bool) -> Markup:
     name = [element("th", row[0], style=_HEAD)] if named and row else []
     cells = (
-        element("td", cell, style=_CELL)
-        if isinstance(cell, Markup)
-        else element("td", clipped(cell), style=_ROOMY if len(str(cell)) > _LONG else _CELL)
+        element("td", cell if isinstance(cell, Markup) else clipped(cell), style=_CELL + _wrapping(cell))
         for cell in row[len(name) :]
     )
     return element("tr", *name, *cells, style="background:transparent")
+
+
+def _wrapping(cell: object) -> str:
+    """How a cell's text may be broken: inside of words only where they are very long."""
+    text = "" if isinstance(cell, Markup) else str(cell)
+    anywhere = ";overflow-wrap:anywhere" if any(len(word) > _LONGEST_WORD for word in text.split()) else ""
+    return (_ROOMY if len(text) > _LONG else "") + anywhere
 
 
 def _cut(row: Sequence[object]) -> list[str]:
@@ -109,6 +140,36 @@ def _cut(row: Sequence[object]) -> list[str]:
         line if len(line) <= limit else f"{line[: limit - 1]}…"
         for line, limit in zip(lines, most, strict=True)
     ]
+
+
+def _narrowed(widths: list[int], words: list[int], room: int) -> list[int]:
+    """The widest columns made as narrow as needed, all alike.
+
+    None gets narrower than its longest word, but for the last: it may hold paths, which the terminal itself breaks.
+    """
+    least = [min(_NARROWEST, width) for width in widths]
+    least[:-1] = map(max, least[:-1], words[:-1])
+    narrowed, cap = widths, max(widths)
+    while cap > _NARROWEST and sum(narrowed) > room:
+        cap -= 1
+        narrowed = [max(low, min(width, cap)) for low, width in zip(least, widths, strict=True)]
+    return narrowed
+
+
+def _longest_word(cell: str) -> int:
+    return max(map(columns_of, cell.split(" ")))
+
+
+def _wrapped(cell: str, limit: int) -> list[str]:
+    """A cell as lines, broken between words; a word that is longer than a line stays whole."""
+    lines = [""]
+    for word in cell.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and columns_of(longer) > limit:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _pad(cell: str, width: int) -> str:

@@ -8,12 +8,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nbkit.client.card import ended, facts, stated
 from nbkit.config import shows_progress
 from nbkit.display.card import Card, bundle
 from nbkit.display.rerun import before_a_cell_ends
 from nbkit.display.slot import Shown, Slot, hears_clicks_while_blocked, in_notebook
+from nbkit.model.progress import advance
 from nbkit.widgets.panel import Panel
-from nbkit.widgets.progress import advance, figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,14 +171,8 @@ class LiveCard:
         events = self._run.events
         self._card = advance(self._card, events[self._seen :], self._run.began)
         self._seen = len(events)
-        status = "cancelling" if self._cancelling and not self._run.is_done else self._run.status
-        return replace(
-            self._card,
-            status=status,
-            request_id=self._run.id,
-            seconds=self._run.seconds,
-            stand_in=self._run.stand_in,
-        )
+        card = stated(self._card, self._run)
+        return replace(card, status="cancelling") if self._cancelling and not self._run.is_done else card
 
     def _paint(self) -> None:
         card = self._now()
@@ -192,30 +187,13 @@ class LiveCard:
         card = self._last()
         if self._originals and in_notebook():
             card = self._originals.of(card)
-        self._ending = bundle(card, self._show), self._facts()
+        self._ending = bundle(card, self._show), facts(self._run)
         self._slot.end(*self._ending)
         if self._panel:
             self._panel.close()
             self._panel = None
 
-    def _facts(self) -> dict[str, Any]:
-        if not self._run.is_done or self._run.error is not None:
-            return {}
-        return self._run.result().facts()
-
     def _last(self) -> Card:
-        card = self._now()
-        if self._run.error is not None:
-            # A cell that waited shows the message as its error, below the card.
-            return replace(card, error=str(self._run.error) if self._background else "")
-        if not self._run.is_done:
-            return card
-        result = self._run.result()
-        return replace(
-            card,
-            output=result.data,
-            figures=figures(result.media),
-            cost=result.cost,
-            tokens=result.tokens,
-            from_history=result.from_history.said if result.from_history else "",
-        )
+        card = ended(self._now(), self._run)
+        # A cell that waited shows the message as its error, below the card.
+        return card if self._background else replace(card, error="")

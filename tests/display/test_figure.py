@@ -3,6 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from nbkit.display import figure
 from nbkit.display.figure import Figure
 
@@ -74,6 +76,24 @@ def test_a_lying_file_is_not_put_into_the_page(tmp_path: Path) -> None:
 
     assert "<img" not in page
     assert "not a picture" in page
+
+
+def test_an_animation_says_so(tmp_path: Path) -> None:
+    """The caption tells that a picture moves, also where only its first frame is shown."""
+    frames = [Image.new("L", (300, 200), level) for level in (0, 90)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    page = figure.grid([Figure(tmp_path / "a.gif", caption="video")])
+
+    assert "300 × 200 · animated" in page
+    assert "data:image/webp" in page
+
+
+def test_pictures_of_a_table_weigh_little(tmp_path: Path) -> None:
+    """A table of fifty pictures stays below half a megabyte, whatever they are."""
+    noise = tmp_path / "a.png"
+    Image.effect_noise((800, 800), 200).save(noise)
+
+    assert len(figure.thumbnail(Figure(noise))) < 10_000
 
 
 def test_a_signed_address_is_not_saved(paint: Paint) -> None:

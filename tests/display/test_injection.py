@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from tests.display.conftest import Paint
 
 TAGS = {"div", "span", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre", "code"}
-TAGS |= {"a", "img", "figure", "figcaption"}
+TAGS |= {"a", "img", "figure", "figcaption", "video", "audio"}
+PLAYER = {"controls", "preload", "width"}
 ATTRIBUTES = {
     "a": {"href", "target", "rel"},
     "img": {"src", "alt", "width", "height"},
+    "video": PLAYER,
+    "audio": PLAYER,
     "div": {"class", "role", "aria-label"},
     "span": {"aria-hidden"},
 }
@@ -47,8 +50,10 @@ class Inspector(HTMLParser):
     def _inspect(self, tag: str, name: str, value: str) -> None:
         if name == "style":
             fine = "url(" not in value and "position" not in value
+        elif name == "src" and tag == "img":
+            fine = value.startswith(("data:image/webp;base64,", "data:image/svg+xml;base64,"))
         elif name == "src":
-            fine = value.startswith("data:image/webp;base64,")
+            fine = value.startswith("nbkit_files/") and not set(value) & set(":\\?#\"'<> \t")
         elif name == "href":
             fine = value.startswith("https://") or not set(value) & set(":\\?#\"'<> \t")
         else:
@@ -152,4 +157,7 @@ def test_the_inspector_sees_what_it_looks_for() -> None:
         assert inspect(attack).wrong
     assert inspect('<a href="javascript:x">').wrong
     assert inspect("<div>").wrong
+    assert inspect('<img src="data:text/html;base64,">').wrong
+    assert inspect('<video src="https://evil.example/a.mp4"></video>').wrong
+    assert inspect('<video autoplay="" src="nbkit_files/a.mp4"></video>').wrong
     assert inspect(folded("logs", preformatted("x"))).wrong == []

@@ -138,3 +138,51 @@ def test_a_changed_file_gets_a_new_preview(paint: Paint) -> None:
     """After a file is overwritten its preview shows the new picture."""
     assert preview(paint(size=(40, 30))).width == 40
     assert preview(paint(size=(50, 30))).width == 50
+
+
+def animated(path: Path, frames: int = 6, size: tuple[int, int] = (300, 200), *, noise: bool = False) -> Path:
+    """Write an animation of that many frames, in the format that its name says."""
+    made = [
+        Image.effect_noise(size, 100).convert("RGB")
+        if noise
+        else Image.new("RGB", size, (40 * number % 256, 9, 9))
+        for number in range(frames)
+    ]
+    made[0].save(path, save_all=True, append_images=made[1:], duration=80, loop=0)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.avif"])
+def test_a_short_animation_moves_in_its_preview(tmp_path: Path, name: str) -> None:
+    """A few frames that fit into the notebook are all there, encoded anew."""
+    small = preview(animated(tmp_path / name))
+
+    assert small.animated
+    assert (decoded(small.data).format, getattr(decoded(small.data), "n_frames", 1)) == ("WEBP", 6)
+    assert (small.width, small.full_width) == (300, 300)
+    assert len(small.data) <= 60_000
+
+
+def test_a_long_or_heavy_animation_is_its_first_frame(tmp_path: Path) -> None:
+    """What does not fit stands still, and is known to be an animation; nothing moves in a line of text."""
+    long = preview(animated(tmp_path / "long.gif", 60))
+    heavy = preview(animated(tmp_path / "heavy.gif", noise=True))
+    little = preview(animated(tmp_path / "little.gif"), 96)
+
+    for small in (long, heavy, little):
+        assert small.animated
+        assert getattr(decoded(small.data), "n_frames", 1) == 1
+        assert len(small.data) <= 60_000
+
+
+def test_a_damaged_animation_is_its_first_frame(tmp_path: Path) -> None:
+    """When a later frame is broken, the first one is shown all the same."""
+    data = animated(tmp_path / "a.gif", noise=True).read_bytes()
+    small = preview(data[: len(data) * 2 // 3])
+
+    assert getattr(decoded(small.data), "n_frames", 1) == 1
+
+
+def test_pages_are_not_an_animation(tmp_path: Path) -> None:
+    """A document of several pages does not move."""
+    assert not preview(animated(tmp_path / "a.tiff")).animated

@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from nbkit.display import steps
-from nbkit.display.card import Card, bundle
+from nbkit.display.card import Card, bundle, html, text
 from nbkit.display.expense import money, price, tokens
 from nbkit.display.figure import Figure
 from nbkit.display.outline import outline
@@ -134,3 +136,25 @@ def test_a_pause_says_until_when() -> None:
     for page in shown.values():
         assert "paused: Ask: fine? (until 2026-11-23 09:34 UTC)" in page
     assert point_in_time(None) == point_in_time(1e300) == point_in_time(float("nan")) == ""
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "succeeded"])
+def test_what_is_over_waits_for_nobody(status: str) -> None:
+    """The card of a run that was paused and then ended does not say that it is paused."""
+    card = Card("dify/a", "running", waits_for="a name")
+
+    assert "paused" in text(card)
+    assert "paused" not in text(replace(card, status=status)) + html(replace(card, status=status))
+
+
+def test_a_narrow_terminal_has_no_room_for_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In eighty columns the steps are a table without bars, rather than lines that are broken anywhere."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    card = Card("dify/a", "succeeded", steps=(Step("draw", "completed", began=0.0, ended=1.0, seconds=1.0),))
+    monkeypatch.setenv("COLUMNS", "120")
+    wide = text(card)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert "█" in wide
+    assert "█" not in text(card)
+    assert "1.0 s" in text(card)

@@ -18,7 +18,7 @@ from nbkit.model.event import (
     Unrecognised,
 )
 from nbkit.model.media import Media
-from nbkit.widgets.progress import advance
+from nbkit.model.progress import advance
 from tests.dify_recordings import STREAMS, read, recording
 
 PICTURE = Media("http://x/a.png", "image/png", path=Path("/store/a.png"))
