@@ -125,9 +125,9 @@ class Rehearsal:
         earlier = [
             f", {count:,} {words}"
             for count, words in (
-                (self.in_history, "are in the history"),
-                (self.going_on, "are under way"),
-                (self.lost, "are unknown"),
+                (self.in_history, "in the history"),
+                (self.going_on, "under way"),
+                (self.lost, "unknown"),
             )
             if count
         ]

@@ -19,6 +19,7 @@ from tests.bench import (
     server_figures,
     start_figures,
     stream_figures,
+    sweep_figures,
 )
 from tests.bench.processes import Child, Place
 
@@ -40,6 +41,7 @@ FIGURES: dict[str, Callable[..., Iterator[Row]]] = {
     "history": history_figures.written,
     "search": history_figures.searched,
     "two-kernels": history_figures.two_kernels,
+    "sweep": sweep_figures.cells,
     "imports": start_figures.imports,
     "extension": start_figures.extension,
     "server": server_figures.rates,

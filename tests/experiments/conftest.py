@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -16,11 +17,13 @@ from nbkit.model.media import Media
 from nbkit.providers import fal
 from nbkit.transport import retry
 from tests.experiments.queue_service import QueueService
+from tests.server.conftest import HERE as MODELS, running as lab_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from nbkit.server.host import Host
     from tests.scripted_server import ScriptedServer
 
 COLOURS = ("red", "lime", "blue", "yellow", "fuchsia", "aqua")
@@ -107,3 +110,12 @@ def make_sweep(tmp_path: Path) -> MakeSweep:
         return sweep
 
     return make
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A server of two workers, with models that take as long as they are told."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(MODELS), prepend=os.pathsep)
+        with lab_running(data_dir=tmp_path_factory.mktemp("lab")) as host:
+            yield host

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import gc
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -15,23 +14,13 @@ from nbkit import history
 from nbkit.experiments.gate import FIRST, Gate
 from nbkit.model.event import Queued, Started
 from tests.experiments.queue_service import ENDPOINT, WELL, Fate, QueueService
-from tests.server.conftest import HERE as MODELS, running as lab_running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from nbkit.server.host import Host
 
 QUEUED, STARTED = Queued(position=2), Started()
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A server of two workers, with models that take as long as they are told."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(MODELS), prepend=os.pathsep)
-        with lab_running(data_dir=tmp_path_factory.mktemp("lab")) as host:
-            yield host
 
 
 def test_the_gate_lets_one_wait() -> None:

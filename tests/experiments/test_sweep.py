@@ -67,7 +67,7 @@ def test_what_was_made_before_is_taken_from_the_history(client: nbkit.Client, se
     rehearsal = again.dry_run()
 
     assert (rehearsal.total, rehearsal.in_history) == (0, 6)
-    assert "0 requests of 6 combinations, 6 are in the history" in str(rehearsal._repr_mimebundle_())
+    assert "0 requests of 6 combinations, 6 in the history" in str(rehearsal._repr_mimebundle_())
     again.run()
     assert service.posts == 6
     assert all(outcome and outcome.is_from_history and outcome.image for _, outcome in again)
