@@ -64,6 +64,34 @@ def test_the_notebook_of_widgets_needs_no_key_and_saves_no_widget(tmp_path: Path
     assert "%%generate fal-ai/flux/schnell" in outputs(notebook, "nbkit.form")
 
 
+def test_the_notebook_of_a_study_ends_with_what_its_numbers_say(tmp_path: Path) -> None:
+    """It runs without a key, and the numbers are those that its conclusions speak of."""
+    notebook_file = str(NOTEBOOKS / "05-experiments.ipynb")
+    done = subprocess.run(
+        [sys.executable, "-m", "nbkit", "demo", notebook_file, "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "experiments.ipynb").read_text(encoding="utf-8")
+    notebook = json.loads(text)
+
+    said = [it for cell in notebook["cells"] for it in cell.get("outputs", ()) if "data" in it]
+    tables = ["".join(it["data"]["text/plain"]) for it in said]
+    sharp = next(table for table in tables if table.startswith("sharpness: mean"))
+    means = {line.split()[0]: float(line.split()[1]) for line in sharp.splitlines()[2:]}
+    assert means["two"] > 2 * means["bare"]
+    assert means["bare"] < min(means["scarf"], means["snow"])
+    enlarged = next(table for table in tables if table.startswith("in_print: mean"))
+    once, twice, most = (float(line.split()[1]) for line in enlarged.splitlines()[2:])
+    assert once < twice < most > 10 * once
+    assert any("2 × identical bytes" in table for table in tables)
+    assert "widget-view" not in text
+    assert not re.search(r"/(tmp|home|root|Users)/", json.dumps(said))
+
+
 def outputs(notebook: dict[str, Any], of: str) -> str:
     """The HTML that the cell with some text in its source shows."""
     cell = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code" and of in cell["source"])
