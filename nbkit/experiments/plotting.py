@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _APART = (
     0.08  # of the distance between two values: so that the intervals of several lines do not hide each other
 )
-_DOTS_PER_INCH = 192
-_PIXELS_PER_INCH = 96  # of a page; the picture has twice as many, for fine screens
+_DOTS_PER_INCH = 144
+_PIXELS_PER_INCH = 96  # of a page; the picture has half as many again, for fine screens
 
 
 class Plot:

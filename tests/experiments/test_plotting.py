@@ -43,7 +43,7 @@ def test_words_and_several_lines(make_sweep: MakeSweep, tmp_path: Path) -> None:
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["1", "4"]
     assert [text.get_text() for text in axes.get_xticklabels()][:2] == ["oil", r"\$5 \$6"]
     bundle, metadata = shown._repr_mimebundle_()
-    assert Image.open(io.BytesIO(bundle["image/png"])).size == (1152, 691)
+    assert Image.open(io.BytesIO(bundle["image/png"])).size == (864, 518)
     assert metadata["image/png"] == {"width": 576, "height": 346}
     assert shown.save(tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
     with pytest.raises(MediaError, match="cannot write"):
