@@ -160,10 +160,10 @@ class Recorder:
         if error is not None:
             self._values |= {"error": str(error), "error_type": _type_of(error)}
         if result is not None:
+            if self._goes_on:
+                self._values |= {"error": "", "error_type": ""}
             self._values |= {
                 "request_id": result.request_id,
-                "error": "",
-                "error_type": "",
                 "stand_in": result.stand_in,
                 "result": result.data,
                 "metrics": dict(result.metrics),
@@ -176,6 +176,11 @@ class Recorder:
                 self._values["seed"] = used
         media = result.media if result is not None else ()
         return await self._write(files=[("output", file) for file in media])
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether its row may stand in the file from before, with an error in it."""
+        return self._resumes is not None or bool(self._entry and self._entry.adopts)
 
     def _times(self, state: str) -> dict[str, float]:
         """When it ended and how long it took, as far as this process has seen it."""
@@ -250,10 +255,8 @@ class Recorder:
             return thread.troubles()
         safe = change.promise()
         thread.put(change)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.shield(safe)
-        except TimeoutError:
+        _, late = await asyncio.wait({safe}, timeout=PATIENCE)
+        if late:
             thread.is_behind = True
             thread.report_delay(change.entry.path, PATIENCE)
         return thread.troubles()

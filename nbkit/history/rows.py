@@ -67,8 +67,13 @@ def run_row(values: Mapping[str, Any], known: Mapping[str, str], store: FileStor
 
 def event_row(events: Sequence[Event]) -> str:
     """Events that came together, as one JSON text: each with its name, time, values and the JSON it came from."""
-    text = written(told := [_told(event) for event in events])
-    return text if text.startswith("[") else f"[{','.join(written(it, _LONGEST_TEXT) for it in told)}]"
+    told = [_told(event) for event in events]
+    texts = [_json(it) for it in told]
+    if _needs_care("".join(texts)) or max(map(len, texts)) > _LONGEST_TEXT:
+        texts = [written(it) for it in told]
+    if sum(map(len, texts)) > _LONGEST_JSON:
+        texts = [written(it, _LONGEST_TEXT) for it in told]
+    return f"[{','.join(texts)}]"
 
 
 def event_identity(event: Event) -> str:
@@ -113,6 +118,10 @@ def written(value: Any, longest: int = _LONGEST_JSON) -> str:
     return text
 
 
+def _needs_care(text: str) -> bool:
+    return '"data:' in text or may_hold_secrets(text)
+
+
 def searchable(text: str) -> str:
     """A text as the search sees it."""
     return _UNSPACED.sub(r" \g<0> ", text.replace("\0", " "))
@@ -135,7 +144,7 @@ def _plain(value: Any, *, doubtful: bool) -> Any:
 
 def _encodable(text: str) -> str:
     """Text as it can be written: half a character, as broken programs leave it, cannot."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _result(value: Any, store: FileStore) -> tuple[str | None, str | None]:
@@ -168,9 +177,12 @@ def _told(event: Event) -> list[Any]:
     return [type(event).__name__, round(event.at, 4), values, raw]
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), default=repr).encode
+
+
 def _json(value: Any) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"), default=repr)
+        return _encode(value)
     except (
         ValueError,
         TypeError,

@@ -41,7 +41,7 @@ _HINTS = (
     "jwt", "policy", "eyj", "app-", "dataset-", "sk-", "hf_", "r8_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_",
     "github_pat_", "akia", "asia", "aiza", "ya29.",
 )  # fmt: skip
-_FAL_HINT = re.compile(r"[0-9a-fA-F]{12}(?::|%3[Aa])[0-9a-fA-F]{16}")
+_FAL_HINT = re.compile(r"-[0-9a-fA-F]{12}(?::|%3[Aa])[0-9a-fA-F]{16}")
 
 
 def scrub_text(text: str) -> str:
@@ -75,7 +75,7 @@ def may_hold_secrets(text: str) -> bool:
         any(hint in low for hint in _HINTS)
         or ("@" in text and ":/" in text)
         or _FAL_HINT.search(text) is not None
-        or any(json.dumps(secret)[1:-1] in text for secret in _held_texts())
+        or any(secret in text for secret in _as_json(_held_texts()))
     )
 
 
@@ -97,3 +97,8 @@ def _variants(used: frozenset[str], held: frozenset[str]) -> tuple[str, ...]:
     """Keys as they may be written; the longest first."""
     written = {form for key in used | held for form in (key, quote(key, safe=""))}
     return tuple(sorted(written, key=len, reverse=True))
+
+
+@lru_cache(maxsize=4)
+def _as_json(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(json.dumps(text)[1:-1] for text in texts)
