@@ -73,7 +73,7 @@ class Recorder:
         self._was_seen = False
         if resumes is not None:
             self._given = resumes.input
-            self._entry = Entry(resumes.path, values=resumes.columns())
+            self._entry = Entry(resumes.path, values=resumes.columns(), is_new=False)
             self._told.update(map(event_identity, resumes.events))
 
     @property
@@ -253,7 +253,7 @@ class Recorder:
         if thread.is_behind:  # it was waited for once already
             thread.put(change)
             return thread.troubles()
-        safe = change.promise()
+        safe = change.waiting = asyncio.get_running_loop().create_future()
         thread.put(change)
         _, late = await asyncio.wait({safe}, timeout=PATIENCE)
         if late:

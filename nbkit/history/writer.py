@@ -7,7 +7,6 @@ missing, and nothing is torn. What cannot be written now is kept in memory and t
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
 import os
@@ -24,7 +23,8 @@ from nbkit.history.files import FileStore
 from nbkit.history.rows import event_row, file_row, run_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import asyncio
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from nbkit.model.event import Event
@@ -45,12 +45,14 @@ class Entry:
         known: Where files stand in its input, and their SHA-256.
         adopts: The service's id of a run that may stand in the file already, else an empty string.
         values: Its first columns.
+        is_new: Whether no file can have its row yet.
     """
 
     path: Path
     known: dict[str, str] = field(default_factory=dict)
     adopts: str = ""
     values: dict[str, Any] = field(default_factory=dict)
+    is_new: bool = True
 
 
 @dataclass(eq=False, slots=True)
@@ -62,32 +64,31 @@ class Change:
         values: Columns.
         events: What happened.
         files: Files with their roles.
+        waiting: Done once this is written.
     """
 
     entry: Entry
     values: dict[str, Any] = field(default_factory=dict)
     events: Sequence[Event] = ()
     files: Sequence[tuple[str, Media]] = ()
-    _waiting: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
-
-    def promise(self) -> asyncio.Future[None]:
-        """A future for the running loop, done once this is written."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._waiting = loop, future
-        return future
-
-    def keep_promise(self) -> None:
-        """Tell whoever waits."""
-        if self._waiting:
-            loop, future = self._waiting
-            with contextlib.suppress(RuntimeError):  # the loop has gone, and with it whoever waited
-                loop.call_soon_threadsafe(_settle, future)
+    waiting: asyncio.Future[None] | None = None
 
 
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def _keep_promises(changes: Iterable[Change]) -> None:
+    """Tell whoever waits; each loop is woken once."""
+    waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for change in changes:
+        if change.waiting:
+            waiting.setdefault(change.waiting.get_loop(), []).append(change.waiting)
+    for loop, futures in waiting.items():
+        with contextlib.suppress(RuntimeError):  # the loop has gone, and with it whoever waited
+            loop.call_soon_threadsafe(_settle, futures)
+
+
+def _settle(futures: Iterable[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)
 
 
 class Writer:
@@ -142,8 +143,7 @@ class Writer:
             for group in self._groups(todo):
                 self._write(group[0].entry.path, group)
             self.is_behind = bool(self._owed)
-            for change in batch:
-                change.keep_promise()
+            _keep_promises(batch)
             for done in waiting:
                 done.set()
         self._disconnect()
@@ -249,6 +249,7 @@ class Writer:
                     self._places[entry] = seq
                 else:
                     new.add(entry)
+                entry.is_new = False
         return new
 
     def _connected(self, path: Path) -> sqlite3.Connection:
@@ -289,6 +290,8 @@ def _find(connection: sqlite3.Connection, entry: Entry) -> int | None:
     if entry.adopts:
         query = "SELECT seq FROM runs WHERE request_id = ? AND endpoint = ? ORDER BY seq DESC LIMIT 1"
         found = connection.execute(query, (entry.adopts, entry.values["endpoint"])).fetchone()
+    elif entry.is_new:
+        return None
     else:
         found = connection.execute("SELECT seq FROM runs WHERE id = ?", (entry.values["id"],)).fetchone()
     return int(found[0]) if found else None
