@@ -168,9 +168,12 @@ from nbkit.history.writer import flush
 
 async def many():
     assert await one(0) == []
+    under_way = Recorder(Endpoint.parse("acme/imgen"))
+    assert await under_way.begin({"prompt": "a cat", "seed": 30}, "queue", "https://queue.example") == []
     size = max(path.stat().st_size for path in history_path().parent.iterdir() if path.is_file())
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
     print([await one(number, prompt="words " * 5000) for number in range(1, 30)])
+    await under_way.ended("succeeded", Result({}, request_id="r30"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 asyncio.run(many())
 time.sleep(1.2)
@@ -181,7 +184,7 @@ flush()
     assert told.count("cannot be used") == 1
     assert "NBKIT_HOME" in told
     assert sorted(record.seed or 0 for record in history.search(limit=None, status="succeeded")) == list(
-        range(30)
+        range(31)
     )
     assert is_whole()
 
