@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _TABLE = "border-collapse:collapse;border:none;margin:6px 0;table-layout:auto;font-size:13px;color:inherit"
 _ANY = "text-align:left;vertical-align:top;padding:3px 18px 3px 0;border:none"
 _CELL = f"{_ANY};max-width:640px;white-space:pre-wrap"
-_ROOMY = ";min-width:7em"  # in a narrow window words stay whole, and the table can be scrolled
+# In a narrow window words stay whole, and the table can be scrolled.
+_ROOMY, _ROOMIER = ";min-width:7em", ";min-width:16em"
 _HEAD = f"{_ANY};font-weight:normal;white-space:nowrap;{FAINT}"
 _SHORT = "text-align:left;padding:2px 9px 2px 0"
 _NAME = f"{_SHORT};max-width:15em;overflow-wrap:anywhere"
@@ -129,7 +130,8 @@ def _wrapping(cell: object) -> str:
     """How a cell's text may be broken: inside of words only where they are very long."""
     text = "" if isinstance(cell, Markup) else str(cell)
     anywhere = ";overflow-wrap:anywhere" if any(len(word) > _LONGEST_WORD for word in text.split()) else ""
-    return (_ROOMY if len(text) > _LONG else "") + anywhere
+    room = _ROOMIER if len(text) > _WIDEST else _ROOMY if len(text) > _LONG else ""
+    return room + anywhere
 
 
 def _cut(row: Sequence[object]) -> list[str]:

@@ -105,7 +105,10 @@ class Notebook:
 
     def began(self, run: Run, card: LiveCard, name: str) -> None:
         """Note a run that the cell running now began in the background; the oldest that are over are forgotten."""
-        self.jobs.append(Job(run, card, self.shell.execution_count, name))
+        # The shell's own count may be that of the next cell already.
+        history = self.shell.history_manager
+        cell = len(history.input_hist_raw) - 1 if history else 0
+        self.jobs.append(Job(run, card, cell, name))
         over = [job for job in self.jobs if job.run.is_done]
         for job in over[: max(0, len(self.jobs) - _MOST_KEPT)]:
             self.jobs.remove(job)
