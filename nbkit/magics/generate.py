@@ -23,7 +23,6 @@ from nbkit.magics.help import GENERATE
 from nbkit.magics.known import DEFAULT_WITH_KEY, DEFAULT_WITHOUT_KEY
 from nbkit.magics.settings import Chosen
 from nbkit.magics.sweeping import part_prompts, parted
-from nbkit.widgets.live import LiveCard, follow
 from nbkit.widgets.originals import Originals
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ class GenerateMagics(Magics):
         if request.dry_run:
             Slot().end(preview(endpoint, given, request))
             return
+        from nbkit.widgets.live import LiveCard, follow
+
         run = self._begin(endpoint, given, request)
         show = request.show or (settings.values["show"].value if "show" in settings.values else "all")
         if request.background:

@@ -191,7 +191,7 @@ def test_every_value_says_where_it_comes_from(shell: Shell, project: Write) -> N
 def test_settings_that_a_card_uses_are_used(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is shown follows the setting, unless the cell says otherwise."""
     seen: list[Any] = []
-    monkeypatch.setattr("nbkit.magics.generate.follow", lambda _run, *, show, **_: seen.append(show))
+    monkeypatch.setattr("nbkit.widgets.live.follow", lambda _run, *, show, **_: seen.append(show))
     monkeypatch.setattr(
         "nbkit.client.client.Client.submit", lambda _self, endpoint, given, *, wait: (endpoint, given, wait)
     )

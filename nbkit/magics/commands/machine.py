@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbkit import __version__, leaks
+from nbkit import __version__
 from nbkit.config import data_dir
 from nbkit.credentials import find_fal_key, held_keys
 from nbkit.display import slot
@@ -43,6 +43,8 @@ def doctor(call: Call) -> Told:
     path = path.strip().strip("\"'")
     if option != "--scan" or not path:
         raise InputError(f"`%nbkit doctor` takes `--scan PATH`, and not {call.text[:60]!r}")
+    from nbkit import leaks
+
     report = leaks.scan(Path(path).expanduser(), held_keys(with_keyring=True))
     rows = [(leak.file, leak.place, leak.kind, leak.masked) for leak in report.leaks]
     rows += [(name, "skipped", why, "") for name, why in report.skipped]
