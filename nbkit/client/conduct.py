@@ -22,6 +22,7 @@ from nbkit.errors import (
     StreamBroken,
 )
 from nbkit.history.canonical import versioned
+from nbkit.history.record import EMBEDDED
 from nbkit.history.recorder import Recorder
 from nbkit.model.address import is_loopback, origin
 from nbkit.model.event import Event, Failed, Log, Output, StepFinished
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 
 _CANCEL_GRACE = 15.0
 _STREAM_SILENCE = 300.0
-EMBEDDED = "embedded"
-"""What the history calls the server that a kernel has for itself: its address means nothing once it has ended."""
 _NOT_FETCHED = "it was cancelled while its files were fetched"
 
 

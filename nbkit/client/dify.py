@@ -7,8 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from nbkit.client.checked import check_input
-from nbkit.client.conduct import EMBEDDED, Conductor, check_place
+from nbkit.client.conduct import Conductor, check_place
 from nbkit.errors import InputError, RunCancelled, RunFailed
+from nbkit.history.record import EMBEDDED
 from nbkit.model.event import Event, Failed, StepFinished
 from nbkit.providers.reply import Reply
 from nbkit.wire.dify.events import EventReader

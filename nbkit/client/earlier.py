@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbkit.history.past import is_from
 from nbkit.history.queries import search
 from nbkit.history.writer import flush
 from nbkit.model.address import origin
@@ -24,19 +24,6 @@ _TOGETHER = 500  # SQLite takes so many values in one question, and many more on
 _PATIENCE = 30.0  # seconds for a slow disk: what is not found is sent, and billed, again
 
 
-@dataclass(frozen=True, slots=True)
-class _Service:
-    """Who would answer now."""
-
-    origin: str
-    is_embedded: bool = False
-
-    def answered(self, record: RunRecord) -> bool:
-        """Whether a run of the past is the same one's. What local models gave is worth the same from every port."""
-        is_local = record.provider == "local" or (self.is_embedded and bool(record.stand_in))
-        return record.origin == self.origin or (is_local and record.state == "succeeded")
-
-
 def earlier_runs(client: Client, endpoint: str, inputs: Sequence[Mapping[str, Any]]) -> list[list[RunRecord]]:
     """The runs that asked the same of the same service, for each input, the latest first.
 
@@ -48,7 +35,7 @@ def earlier_runs(client: Client, endpoint: str, inputs: Sequence[Mapping[str, An
     app = Endpoint.parse(endpoint)
     drafts = [Draft.of(given) for given in inputs]
     session = client._calls.session  # noqa: SLF001 - a question that clients do not answer by themselves
-    service, fingerprints = wait(_asked(session, app, drafts))
+    place, fingerprints = wait(_asked(session, app, drafts))
     flush(_PATIENCE)
     found: dict[str, list[RunRecord]] = {}
     wanted = list(dict.fromkeys(filter(None, fingerprints)))
@@ -58,15 +45,14 @@ def earlier_runs(client: Client, endpoint: str, inputs: Sequence[Mapping[str, An
             is_whole = (
                 record.way != "stream" or app.provider == "dify"
             )  # other streams end as their last piece
-            if record.endpoint == str(app) and is_whole and service.answered(record):
+            if record.endpoint == str(app) and is_whole and is_from(record, place):
                 found.setdefault(record.input_sha256, []).append(record)
     return [found.get(fingerprint, []) for fingerprint in fingerprints]
 
 
-async def _asked(session: Session, app: Endpoint, drafts: Sequence[Draft]) -> tuple[_Service, list[str]]:
+async def _asked(session: Session, app: Endpoint, drafts: Sequence[Draft]) -> tuple[str, list[str]]:
     if app.provider == "dify":
-        service = _Service((await session.dify(app)).service.place.origin)
+        place = (await session.dify(app)).service.place.origin
     else:
-        line = await session.line(app)
-        service = _Service(origin(line.service.hosts.queue), line.is_embedded)
-    return service, [await draft.fingerprint() for draft in drafts]
+        place = origin((await session.line(app)).service.hosts.queue)
+    return place, [await draft.fingerprint() for draft in drafts]

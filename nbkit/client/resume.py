@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from nbkit.client.calls import clean_id
 from nbkit.client.client import Client
-from nbkit.client.conduct import EMBEDDED
 from nbkit.client.lost import trace
 from nbkit.client.resend import input_again
 from nbkit.client.resumed import Resumed, Standing
 from nbkit.errors import InputError, MediaError, NbkitError, RunUnknown
 from nbkit.history.queries import get, search
+from nbkit.history.record import EMBEDDED
 from nbkit.model.address import is_loopback, origin
 from nbkit.model.endpoint import Endpoint
 from nbkit.transport.loop import wait

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from typing import Any
 
@@ -23,6 +24,15 @@ def in_ipython() -> bool:
     from IPython import get_ipython
 
     return get_ipython() is not None
+
+
+def cell_count() -> int:
+    """The number of the cell that runs now, 0 outside of IPython."""
+    if "IPython" not in sys.modules:
+        return 0
+    from IPython import get_ipython
+
+    return int(getattr(get_ipython(), "execution_count", 0))
 
 
 def hears_clicks_while_blocked() -> bool:

@@ -107,6 +107,9 @@ class Rehearsal:
         pairs = [(getattr(self.known[name], what), count) for name, count in self.requests.items()]
         return sum(low * count for (low, _), count in pairs), sum(high * count for (_, high), count in pairs)
 
+    def __str__(self) -> str:
+        return str(self._repr_mimebundle_()["text/plain"])
+
     def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
         rows = [
             (

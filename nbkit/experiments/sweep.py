@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nbkit.client.client import Client
+from nbkit.display.slot import cell_count
 from nbkit.errors import InputError
 from nbkit.experiments import counting, mosaic
 from nbkit.experiments.board import Board, summary
@@ -121,6 +122,7 @@ class Sweep:
         self._budget: Budget | None = None
         self._seconds = 0.0
         self._began: float | None = None
+        self._shown_in = 0
 
     def dry_run(self) -> Rehearsal:
         """Check every request against the schema of its endpoint, and tell what running them would take.
@@ -292,7 +294,7 @@ class Sweep:
         def may_start(cell: Cell) -> bool:
             return cell.position in past.going_on or budget.allows(cell, running.active)
 
-        board = Board(self._repr_mimebundle_, is_shown=show)
+        board = Board(self._bundle, is_shown=show)
         token = current_sweep.set(self.id)
         self._began = time.monotonic()
         self._running = running = Running(start, self._gate, self._note, may_start)
@@ -304,6 +306,7 @@ class Sweep:
             self._began = None
             current_sweep.reset(token)
             board.end()
+            self._shown_in = cell_count() if show else self._shown_in
 
     def _note(self, cell: Cell, outcome: Outcome) -> None:
         self.outcomes[cell.position] = outcome
@@ -339,6 +342,11 @@ class Sweep:
         return " · ".join(words)
 
     def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
+        # The cell that ran it has the grid already, also where `sweep.run()` is its last line.
+        is_shown = self._shown_in == cell_count() > 0
+        return {"text/plain": repr(self)} if is_shown else self._bundle()
+
+    def _bundle(self) -> dict[str, Any]:
         return mosaic.bundle(self.grid(), [self._line()], Originals(Path.cwd()))
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbkit.history.canonical import fingerprint, versioned
 from nbkit.history.notebook import ENDED
 from nbkit.history.queries import search
+from nbkit.history.record import EMBEDDED
 from nbkit.model.address import is_loopback
 
 if TYPE_CHECKING:
@@ -68,13 +69,19 @@ def reusable(asked: Asked, origin: str) -> RunRecord | None:
 
     Args:
         asked: The request.
-        origin: Where it would be sent. All addresses of this machine are one service.
+        origin: Where it would be sent.
     """
     for record in same_runs(asked, "succeeded"):
-        is_near = is_loopback(origin) and is_loopback(record.origin)
-        if (record.origin == origin or is_near) and _is_whole(record):
+        if is_from(record, origin) and _is_whole(record):
             return record
     return None
+
+
+def is_from(record: RunRecord, origin: str) -> bool:
+    """Whether a service gave what a run gave; local models give the same at every address of this machine."""
+    is_local = record.provider == "local" or (bool(record.stand_in) and record.provider != "dify")
+    is_here = is_local and all(it == EMBEDDED or is_loopback(it) for it in (origin, record.origin))
+    return record.origin == origin or (is_here and record.state == "succeeded")
 
 
 def nearest(asked: Asked) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+EMBEDDED = "embedded"
+"""What the history calls the server that a kernel has for itself: its address means nothing once it has ended."""
 _UNDER_WAY = ("sending", "accepted", "running")
 
 

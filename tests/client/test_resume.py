@@ -11,10 +11,10 @@ import pytest
 import nbkit
 from nbkit import history
 from nbkit.client import lost
-from nbkit.client.conduct import EMBEDDED
 from nbkit.client.resume import resume, resume_run
 from nbkit.errors import InputError, MediaError, RunUnknown
 from nbkit.history.database import changing, history_path
+from nbkit.history.record import EMBEDDED
 from nbkit.wire.fal import requests
 from tests.dify_recordings import NEW, PNG, recording, serve_files
 from tests.orphans import bury, leave

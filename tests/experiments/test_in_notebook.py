@@ -73,3 +73,15 @@ def test_an_interrupted_cell_keeps_its_grid(tmp_path: Path, monkeypatch: pytest.
     assert "猫 🐈" in grid["text/html"]
     assert len(grid["text/html"]) < 450_000
     assert second.outputs[0].data["text/plain"] == "Counter({'succeeded': 100})"
+
+
+def test_a_grid_is_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `sweep.run()` is a cell's last line its value is a line of text; in the next cell it is the grid again."""
+    small = _SWEEP.replace("seeds=25", "seeds=1").replace("sweep.run();", "sweep.run()")
+    first, second = run_cells(tmp_path, monkeypatch, small, "sweep")
+    *_streams, grid, value = [output.data for output in first.outputs if "data" in output]
+
+    assert grid["text/html"].count('<img src="data:image/') == 4
+    assert list(value) == ["text/plain"]
+    assert "4 of 4" in value["text/plain"]
+    assert second.outputs[0].data["text/html"].count('<img src="data:image/') == 4
