@@ -175,8 +175,9 @@ class RunRecord:
 
     @property
     def media(self) -> tuple[Media, ...]:
-        """The files of its result."""
-        return self._files("output")
+        """The files of its result, each with its recipe."""
+        result = self.result
+        return result.media if result else self._files("output")
 
     @property
     def images(self) -> tuple[Media, ...]:
@@ -218,7 +219,7 @@ class RunRecord:
             endpoint=self.endpoint,
             input=self.input,
             request_id=self.request_id,
-            media=self.media,
+            media=self._files("output"),
             seconds=self.seconds or 0.0,
             metrics=self.metrics,
             billable_units=self.billable_units,

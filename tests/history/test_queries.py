@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 
+import nbkit
 from nbkit import history
 from nbkit.errors import InputError, MediaError, RunFailed
 from nbkit.model.media import Media
@@ -212,9 +213,9 @@ def test_a_file_of_the_past_is_saved_with_the_time_of_its_run(record: Record, tm
     Image.new("RGB", (4, 3)).save(tmp_path / "kept.png")
     run = record(output={}, media=(Media("https://a/x.png", path=tmp_path / "kept.png", place="image"),))
     time.sleep(1.1)
-    assert run.result is not None
     assert run.ended is not None
-    recipe = run.result.media[0].recipe
+    recipe = nbkit.read_recipe(run.image.save(tmp_path / "saved.png"))
 
     assert recipe is not None
+    assert recipe.input == run.input
     assert datetime.fromisoformat(recipe.time).timestamp() == int(run.ended)
