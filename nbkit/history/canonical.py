@@ -36,14 +36,20 @@ def versioned(given: Mapping[str, Any], version: str) -> Mapping[str, Any]:
 
 def data_uri_hash(uri: str) -> tuple[str, int]:
     """The SHA-256 of the bytes in a data URI, and how many they are."""
+    content = data_uri_content(uri)
+    return hashlib.sha256(content).hexdigest(), len(content)
+
+
+def data_uri_content(uri: str) -> bytes:
+    """The bytes in a data URI."""
     head, _, body = uri.partition(",")
     content = unquote_to_bytes(body.encode("utf-8", "surrogatepass"))
     if head.endswith(";base64"):
         try:
-            content = base64.b64decode(content)
+            return base64.b64decode(content)
         except binascii.Error:  # from outside it may be anything: then what it says is what it is
-            content = body.encode("utf-8", "surrogatepass")
-    return hashlib.sha256(content).hexdigest(), len(content)
+            return body.encode("utf-8", "surrogatepass")
+    return content
 
 
 def _plain(value: Any, known: Mapping[str, str], place: str, depth: int) -> Any:  # noqa: PLR0911 - one for each kind

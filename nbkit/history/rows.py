@@ -8,7 +8,7 @@ import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from nbkit.history.canonical import data_uri_hash, fingerprint
+from nbkit.history.canonical import data_uri_content, data_uri_hash, fingerprint
 from nbkit.history.scrub import may_hold_secrets, scrub, scrub_text
 from nbkit.model import event as events_module
 from nbkit.model.event import Event, Output
@@ -204,11 +204,16 @@ def _each_text(value: Any, change: Callable[[str], str], depth: int = 0) -> Any:
 
 
 def _hashed(text: str) -> str:
-    """A file that stands in the text itself, as its hash."""
-    if len(text) <= _LONGEST_DATA_URI or not text.startswith("data:"):
+    """A file that stands in the text itself, as its hash, where it is long or holds a secret."""
+    if not text.startswith("data:") or (len(text) <= _LONGEST_DATA_URI and not _hides_secret(text)):
         return text
     sha256, size = data_uri_hash(text)
     return f"data:{text[5:200].partition(',')[0].partition(';')[0]};sha256={sha256};bytes={size}"
+
+
+def _hides_secret(data_uri: str) -> bool:
+    content = data_uri_content(data_uri).decode("utf-8", "replace")
+    return scrub_text(content) != content
 
 
 def _cut(text: str) -> str:

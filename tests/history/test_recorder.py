@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import hashlib
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -239,6 +240,22 @@ def test_odd_inputs_are_kept_as_far_as_they_fit(record: Record, given: dict[str,
     assert history.search(limit=1)[0].id == run.id
     if "image_url" in given:
         assert run.input["image_url"].startswith("data:image/png;sha256=")
+
+
+@pytest.mark.parametrize("coded", ["hello {}", "hello%20{}", "base64"])
+def test_a_key_inside_an_inline_file_is_not_kept(record: Record, coded: str) -> None:
+    """A short inline file is kept as it is, unless a key stands in it: then its hash is, however it is written."""
+    key = "1a2b3c4d-1a2b-4c3d-8e9f-1a2b3c4d5e6f:0123456789abcdef0123456789abcdef"
+    body = f";base64,{b64encode(f'hello {key}'.encode()).decode()}" if coded == "base64" else f",{coded}"
+    harmless, secret = "data:text/plain,hello", f"data:text/plain{body.format(key)}"
+    run = record({"files": [harmless, {"inner": secret}]})
+    stored = run.path.parent.glob("history.sqlite*")
+
+    assert run.input["files"][0] == harmless
+    assert run.input["files"][1]["inner"].startswith("data:text/plain;sha256=")
+    assert not any(
+        trace in path.read_bytes() for path in stored for trace in (key[37:].encode(), secret[30:60].encode())
+    )
 
 
 def test_a_large_result_is_never_cut(record: Record) -> None:
