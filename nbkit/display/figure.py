@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbkit.display.preview import Preview
 
 _MOST = 24  # further pictures are named, so that a large batch does not make a heavy notebook
+_ROOM = 200_000  # bytes that the previews of a card share, so that sixteen leave the notebook below 300 kB
 _KILO = 1000
 _HEAVIEST, _LIGHT = 60_000, 6_000  # bytes of a picture, and of one in a line of text or a table
 _DRAWING = "image/svg+xml"
@@ -81,10 +82,11 @@ def grid(figures: Sequence[Figure], *, width: int | None = None) -> Markup:
         width: Pixels a picture may be wide; by default fewer the more there are.
     """
     width = width or _width(len(figures))
+    limit = min(_HEAVIEST, _ROOM // max(1, min(_MOST, len(figures))))
     pictures: list[Markup] = []
     others: list[Markup] = []
     for figure in figures:
-        shown = _picture(figure, width) if len(pictures) < _MOST else _named(figure, "")
+        shown = _picture(figure, width, limit) if len(pictures) < _MOST else _named(figure, "")
         (pictures if shown.startswith("<figure") else others).append(shown)
     rows = []
     if pictures:
@@ -108,9 +110,9 @@ def _width(count: int) -> int:
     return 512 if count <= few else 256 if count <= some else 176
 
 
-def _picture(figure: Figure, width: int) -> Markup:
+def _picture(figure: Figure, width: int, limit: int) -> Markup:
     try:
-        small = _preview(figure, min(512, width * 3 // 2))
+        small = _preview(figure, min(512, width * 3 // 2), limit)
     except MediaError as error:
         return _other(figure, width, str(error))
     size = _pixels(figure.width or small.full_width, figure.height or small.full_height)
@@ -185,7 +187,7 @@ def _is_named_only(figure: Figure) -> bool:
     return is_no_picture and not figure.problem
 
 
-def _preview(figure: Figure, longest: int, limit: int = _HEAVIEST) -> Preview:
+def _preview(figure: Figure, longest: int, limit: int) -> Preview:
     if figure.path is None:
         raise MediaError(figure.problem or "there is no copy on this machine")
     return preview(figure.path, longest, limit=limit)

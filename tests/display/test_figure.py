@@ -40,6 +40,16 @@ def test_many_pictures_are_smaller_than_one(paint: Paint) -> None:
     assert 'width="176"' in figure.grid([one] * 16)
 
 
+def test_the_roughest_pictures_share_the_room_of_a_card(tmp_path: Path) -> None:
+    """Sixteen pictures of pure noise, which nothing makes small, are shown within 300 kB."""
+    path = tmp_path / "noise.png"
+    Image.merge("RGB", [Image.effect_noise((600, 600), 200) for _ in "rgb"]).save(path)
+    page = figure.grid([Figure(path, caption=f"images.{index}") for index in range(16)])
+
+    assert page.count("data:image/") == 16
+    assert len(page) < 300_000
+
+
 def test_a_very_large_batch_names_the_rest(paint: Paint) -> None:
     """Of a hundred pictures the first two dozen are shown and the others named."""
     page = figure.grid([Figure(paint(size=(20, 20)), name=f"{number}.png") for number in range(100)])

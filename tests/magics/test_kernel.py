@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import signal
 import threading
@@ -13,6 +15,7 @@ import pytest
 from jupyter_client.manager import run_kernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from PIL import Image
 
 from nbkit.engines import weights
 from tests.dify_recordings import PNG
@@ -85,6 +88,32 @@ def test_pictures_and_values_stay_in_the_notebook(execute: Execute, tmp_path: Pa
     assert "stand-in: local/collage answered" in html(one_line)
     assert shown.outputs[0].data["text/plain"].startswith("(7,\n 2,")
     assert len(page) < 250_000
+
+
+def test_sixteen_large_pictures_leave_a_notebook_small_and_the_originals_whole(
+    execute: Execute, scripted: ScriptedServer, tmp_path: Path
+) -> None:
+    """A cell of 16 pictures of 1024 × 1024 adds less than 300 kB; what the service gave is kept byte for byte."""
+    given = [rough_picture(1024) for _ in range(16)]
+    for index, picture in enumerate(given):
+        scripted.on("GET", f"/{index}.png", answer(body=picture, headers={"content-type": "image/png"}))
+    scripted.queue(output={"images": [{"url": f"{scripted.origin}/{index}.png"} for index in range(16)]})
+
+    (cell,) = execute(f"import nbkit\nnbkit.Client(base_url={scripted.origin!r}).subscribe('acme/imgen', {{}})")
+
+    assert cell.outputs[0].data["text/html"].count("data:image/") == 16
+    assert len(nbformat.v4.writes(nbformat.v4.new_notebook(cells=[cell]))) < 300_000
+    for picture in given:
+        sha256 = hashlib.sha256(picture).hexdigest()
+        assert (tmp_path / "home" / "files" / sha256[:2] / f"{sha256}.png").read_bytes() == picture
+
+
+def rough_picture(side: int) -> bytes:
+    """A PNG with rough and smooth places, as photographs have them, and unlike every other."""
+    bands = [Image.effect_noise((side // 8, side // 8), 90).resize((side, side)) for _ in "rgb"]
+    picture = Image.merge("RGB", bands)
+    picture.save(target := io.BytesIO(), "PNG", compress_level=1)
+    return target.getvalue()
 
 
 @pytest.mark.skipif(not weights.is_present("u2netp"), reason="needs the weights: nbkit models pull")
