@@ -135,4 +135,4 @@ def _row(standing: Standing) -> list[str]:
 
 def _thumbnail(standing: Standing) -> object:
     result = standing.result
-    return result.images[0].thumbnail() if result and result.images else ""
+    return result.images[0].thumbnail() if result is not None and result.images else ""

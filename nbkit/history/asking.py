@@ -105,7 +105,7 @@ def record_facts(record: RunRecord) -> dict[str, Any]:
     result = record.result
     about = {name: it for name, it in record.columns().items() if name not in ("pid", "process", "cell")}
     files = [{"place": it.place, "path": str(it.path or ""), "sha256": it.sha256} for it in record.media]
-    return about | {"cell": record.cell, "output": result.data if result else None, "files": files}
+    return about | {"cell": record.cell, "output": None if result is None else result.data, "files": files}
 
 
 def _details(record: RunRecord) -> dict[str, Any]:

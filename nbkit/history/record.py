@@ -177,7 +177,7 @@ class RunRecord:
     def media(self) -> tuple[Media, ...]:
         """The files of its result, each with its recipe."""
         result = self.result
-        return result.media if result else self._files("output")
+        return self._files("output") if result is None else result.media
 
     @property
     def images(self) -> tuple[Media, ...]:

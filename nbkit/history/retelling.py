@@ -39,7 +39,7 @@ def events_of(record: RunRecord) -> list[Event]:
             break  # what follows was told to whoever followed the run again
         if isinstance(event, Output):
             is_result = event.final and event.data is None and result is not None
-            data = result.data if is_result and result else _whole(event.data, by_hash, 0)
+            data = result.data if is_result and result is not None else _whole(event.data, by_hash, 0)
             media = _media(data, by_url, by_hash)
             told.append(
                 replace(event, data=data, media=media, raw=event.raw if event.raw is not None else data)

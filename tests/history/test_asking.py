@@ -45,6 +45,15 @@ def test_json_has_runs_and_totals(record: Record) -> None:
     assert json.loads(asked("show", run.id, "--json")["text/plain"])["output"] == {"a": 1}
 
 
+@pytest.mark.parametrize("output", [None, {}, [], 0])
+def test_an_output_that_says_little_is_told_as_it_is(record: Record, output: Any) -> None:
+    """A service may answer with nothing: that is its output, and the run is shown like any other."""
+    run = record({"prompt": "a cat"}, output=output)
+
+    assert json.loads(asked("show", run.id, "--json")["text/plain"])["output"] == output
+    assert "succeeded" in asked("show", run.id)["text/plain"]
+
+
 def test_one_run_is_shown_marked_and_noted(record: Record) -> None:
     """Its facts stand in rows; a star and a note are shown with it."""
     run = record({"prompt": "a cat"}, error=InputError("too small"), state="failed")

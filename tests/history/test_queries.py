@@ -214,7 +214,7 @@ def test_a_file_of_the_past_is_saved_with_the_time_of_its_run(record: Record, tm
     run = record(output={}, media=(Media("https://a/x.png", path=tmp_path / "kept.png", place="image"),))
     time.sleep(1.1)
     assert run.ended is not None
-    recipe = nbkit.read_recipe(run.image.save(tmp_path / "saved.png"))
+    recipe = nbkit.read_recipe(run.media[0].save(tmp_path / "saved.png"))
 
     assert recipe is not None
     assert recipe.input == run.input
