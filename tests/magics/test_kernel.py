@@ -99,7 +99,9 @@ def test_sixteen_large_pictures_leave_a_notebook_small_and_the_originals_whole(
         scripted.on("GET", f"/{index}.png", answer(body=picture, headers={"content-type": "image/png"}))
     scripted.queue(output={"images": [{"url": f"{scripted.origin}/{index}.png"} for index in range(16)]})
 
-    (cell,) = execute(f"import nbkit\nnbkit.Client(base_url={scripted.origin!r}).subscribe('acme/imgen', {{}})")
+    (cell,) = execute(
+        f"import nbkit\nnbkit.Client(base_url={scripted.origin!r}).subscribe('acme/imgen', {{}})"
+    )
 
     assert cell.outputs[0].data["text/html"].count("data:image/") == 16
     assert len(nbformat.v4.writes(nbformat.v4.new_notebook(cells=[cell]))) < 300_000
