@@ -28,16 +28,11 @@ PREPARE = (
     "import nbkit\nfrom concurrent.futures import ThreadPoolExecutor\nclient = nbkit.Client(base_url={url!r})"
 )
 BATCH = """
-from nbkit.history.canonical import fingerprint
-
-resumed = nbkit.history.resume(client=client, timeout=0)
+resumed = nbkit.history.resume(client=client)
 assert not resumed.unknown, resumed
 inputs = [{{"seed": seed, "seconds": 0.5 + seed % 6 / 10}} for seed in range({runs})]
-here = nbkit.history.search(endpoint={endpoint!r}, status=("running", "accepted", "succeeded"), limit=None)
-had = {{run.input_sha256 for run in here}}
 with ThreadPoolExecutor(8) as pool:
-    list(pool.map(lambda it: client.subscribe({endpoint!r}, it), [it for it in inputs if fingerprint(it) not in had]))
-resumed.wait()
+    list(pool.map(lambda it: client.subscribe({endpoint!r}, it, reuse="always"), inputs))
 """
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no SIGKILL")
