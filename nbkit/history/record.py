@@ -12,7 +12,7 @@ from nbkit.history.files import FileStore
 from nbkit.history.process import is_alive, this_process
 from nbkit.history.rows import EVENTS
 from nbkit.model.event import Event, Unrecognised
-from nbkit.model.media import Media
+from nbkit.model.media import Files, Media
 from nbkit.model.result import Result
 
 if TYPE_CHECKING:
@@ -180,9 +180,9 @@ class RunRecord:
         return self._files("output") if result is None else result.media
 
     @property
-    def images(self) -> tuple[Media, ...]:
+    def images(self) -> Files:
         """The pictures among them."""
-        return tuple(media for media in self.media if media.is_image)
+        return Files(media for media in self.media if media.is_image)
 
     @property
     def image(self) -> Media:

@@ -191,6 +191,21 @@ class Media:
         return bundle([self.figure()])
 
 
+class Files(tuple[Media, ...]):
+    """Several files. In a notebook they show themselves side by side, in a terminal as lines."""
+
+    __slots__ = ()
+
+    def figures(self) -> tuple[Figure, ...]:
+        """The files as something to be shown."""
+        return tuple(media.figure() for media in self)
+
+    def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
+        from nbkit.display.figure import bundle
+
+        return bundle(self.figures())
+
+
 def find_media(output: Any, place: str = "") -> Iterator[Media]:
     """Every file that stands in an output, at any depth, each address once.
 

@@ -11,6 +11,7 @@ from nbkit import __version__
 from nbkit.display.escape import clean
 from nbkit.display.state import age
 from nbkit.model.endpoint import Endpoint
+from nbkit.model.media import Files
 from nbkit.model.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -77,13 +78,13 @@ class Result:
 
     def __post_init__(self) -> None:
         if self.endpoint:
-            made = tuple(replace(it, recipe=self._recipe(it, index)) for index, it in enumerate(self.media))
-            object.__setattr__(self, "media", made)
+            made = (replace(it, recipe=self._recipe(it, index)) for index, it in enumerate(self.media))
+            object.__setattr__(self, "media", Files(made))
 
     @property
-    def images(self) -> tuple[Media, ...]:
+    def images(self) -> Files:
         """The pictures among the files."""
-        return tuple(media for media in self.media if media.is_image)
+        return Files(media for media in self.media if media.is_image)
 
     @property
     def image(self) -> Media:
@@ -179,7 +180,7 @@ class Result:
             status="succeeded",
             request_id=self.request_id,
             seconds=self.seconds,
-            figures=tuple(media.figure() for media in self.media),
+            figures=Files(self.media).figures(),
             output=self.data,
             stand_in=self.stand_in,
             cost=self.cost,

@@ -65,3 +65,14 @@ def test_a_table_prints_as_a_table() -> None:
 def test_tokens_are_what_the_service_counted(told: object, tokens: int | None) -> None:
     """A workflow's tokens are known where the service tells them."""
     assert Result({}, metrics={"total_tokens": told}).tokens == tokens
+
+
+def test_its_pictures_show_themselves_together() -> None:
+    """`result.images` as the last value of a cell is the pictures side by side, and lines in a terminal."""
+    second = Media("https://x/b.png", "image/png", problem="it is gone")
+    images = Result({}, "acme/x", media=(IMAGE, TEXT, second)).images
+    shown = images._repr_mimebundle_()
+
+    assert [it.url for it in images] == [IMAGE.url, second.url]
+    assert "b.png" in shown["text/html"]
+    assert len(shown["text/plain"].splitlines()) == 2
