@@ -236,7 +236,7 @@ function controls() {
     view[key] = chosen;
   };
   const rest = varying.filter((number) => number !== view.across && number !== view.down).map((number) =>
-    pick(axes[number].name, [["all", "all, one below the other"], ...axes[number].labels.map((label, index) => [index, label])],
+    pick(axes[number].name, [["all", "all, side by side"], ...axes[number].labels.map((label, index) => [index, label])],
       view.fixed[number], (value) => { view.fixed[number] = value; }));
   const size = make("input", { type: "range", min: 48, max: 512, step: 8, value: parseInt(getComputedStyle(document.documentElement).getPropertyValue("--size"), 10) });
   size.oninput = () => document.documentElement.style.setProperty("--size", `${size.value}px`);
