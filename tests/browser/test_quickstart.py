@@ -36,7 +36,7 @@ def test_the_quickstart_runs_cell_by_cell(open_notebook: OpenNotebook) -> None:
             keep(notebook.cell(number), f"quickstart-{number}")
         if number < last:
             expect(notebook.output(number + 1).locator("img")).to_have_count(0)
-    expect(notebook.output(last).locator("img")).to_have_count(8)
+    expect(notebook.output(last).locator("img")).to_have_count(4)
 
     assert defects(notebook, 3, "workflow") == []
     assert defects(notebook, last, "table") == []
