@@ -36,7 +36,7 @@ def test_in_a_terminal_it_is_what_was_typed(shell: InteractiveShell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "notebook"), [("/work/a.ipynb", "/work/a.ipynb"), ("8f6c-console", ""), ("", "")]
+    ("name", "notebook"), [("/books/a.ipynb", "/books/a.ipynb"), ("8f6c-console", ""), ("", "")]
 )
 def test_a_notebook_is_known_where_its_server_tells_it(
     shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch, name: str, notebook: str
