@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
+
+from nbkit.model.data_uri import data_uri_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,24 +31,6 @@ def fingerprint(given: Any, known: Mapping[str, str] | None = None) -> str:
 def versioned(given: Mapping[str, Any], version: str) -> Mapping[str, Any]:
     """An input for one version of an endpoint, which is another request than the same for its current one."""
     return {**given, "\0version": version} if version else given
-
-
-def data_uri_hash(uri: str) -> tuple[str, int]:
-    """The SHA-256 of the bytes in a data URI, and how many they are."""
-    content = data_uri_content(uri)
-    return hashlib.sha256(content).hexdigest(), len(content)
-
-
-def data_uri_content(uri: str) -> bytes:
-    """The bytes in a data URI."""
-    head, _, body = uri.partition(",")
-    content = unquote_to_bytes(body.encode("utf-8", "surrogatepass"))
-    if head.endswith(";base64"):
-        try:
-            return base64.b64decode(content)
-        except binascii.Error:  # from outside it may be anything: then what it says is what it is
-            return body.encode("utf-8", "surrogatepass")
-    return content
 
 
 def _plain(value: Any, known: Mapping[str, str], place: str, depth: int) -> Any:  # noqa: PLR0911 - one for each kind

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit import errors
 from nbkit.errors import NbkitError, RunError, RunFailed, ServiceError
-from nbkit.history.canonical import data_uri_hash
+from nbkit.model.data_uri import data_uri_hash
 from nbkit.model.event import Failed, Output, StepFinished
 from nbkit.model.media import find_media
 from nbkit.model.result import FromHistory

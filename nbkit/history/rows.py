@@ -8,9 +8,10 @@ import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from nbkit.history.canonical import data_uri_content, data_uri_hash, fingerprint
+from nbkit.history.canonical import fingerprint
 from nbkit.history.scrub import may_hold_secrets, scrub, scrub_text
 from nbkit.model import event as events_module
+from nbkit.model.data_uri import data_uri_content, data_uri_hash
 from nbkit.model.event import Event, Output
 
 if TYPE_CHECKING:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from nbkit.credentials import held_keys
 from nbkit.errors import MediaError
+from nbkit.model.data_uri import data_uri_hash
 from nbkit.secrets import scrub
 
 if TYPE_CHECKING:
@@ -151,22 +149,10 @@ def _text(text: str, held: Iterable[str]) -> str:
     if hashed := _HASHED.match(text):
         return f"sha256:{hashed[1]}"
     if text.startswith("data:") and "," in text[:200]:
-        return f"sha256:{_hash_of(text)}"
+        return f"sha256:{data_uri_hash(text)[0]}"
     if text.startswith(("http://", "https://")) and not re.search(r"\s", text):
         text = _unsigned(text)
     return scrub(text, held)
-
-
-def _hash_of(data_uri: str) -> str:
-    """The hash of the file that stands in a `data:` address."""
-    head, _, body = data_uri.partition(",")
-    content = unquote_to_bytes(body)
-    if head.endswith(";base64"):
-        try:
-            content = base64.b64decode(content)
-        except binascii.Error:
-            content = body.encode()
-    return hashlib.sha256(content).hexdigest()
 
 
 def _unsigned(url: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import given, strategies as st
 
-from nbkit.history.canonical import data_uri_hash, fingerprint
+from nbkit.history.canonical import fingerprint
+from nbkit.model.data_uri import data_uri_hash
 
 CAT = hashlib.sha256(b"cat").hexdigest()
 JSON: Any = st.recursive(

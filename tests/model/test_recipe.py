@@ -159,3 +159,10 @@ def test_other_tools_can_read_the_parameters() -> None:
 def test_without_a_prompt_there_are_no_parameters(given_input: dict[str, Any]) -> None:
     """An enlarged picture has no prompt to show."""
     assert Recipe("a/b", input=given_input).parameters() == ""
+
+
+def test_a_damaged_data_address_spoils_no_recipe() -> None:
+    """An address that is no base64, with half of a character in it, is told by its hash like any other."""
+    recipe = Recipe("a/b", input={"image_url": "data:image/png;base64,\ud800?"})
+
+    assert json.loads(recipe.text())["input"]["image_url"].startswith("sha256:")
