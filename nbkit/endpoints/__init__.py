@@ -1,0 +1,1 @@
+"""Users' own functions as endpoints."""
