@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,7 +45,16 @@ class _Shape:
 
 def _looks_random(text: str) -> bool:
     """Whether it was drawn by a machine: an example, a class name and a word are not."""
-    return len(set(text)) >= _DISTINCT and any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+    return (
+        len(set(text)) >= _DISTINCT
+        and any(map(str.isalpha, text))
+        and (any(map(str.isdigit, text)) or _has_letters_at_random(text))
+    )
+
+
+def _has_letters_at_random(text: str) -> bool:
+    """Whether capital and small letters follow each other as no word and no class name has them."""
+    return sum(one.isupper() != other.isupper() for one, other in pairwise(text)) > len(text) / 3
 
 
 def _has_random_part(text: str) -> bool:

@@ -10,7 +10,6 @@ from nbkit.errors import InputError
 from nbkit.magics.command import Call
 from nbkit.magics.grammar import HEADER_LINE, OPTIONS
 from nbkit.magics.known import ENDPOINTS
-from nbkit.magics.nbkit_magic import COMMANDS
 from nbkit.magics.values import read
 
 if TYPE_CHECKING:
@@ -118,6 +117,8 @@ def _in_header(lines: list[str], line: int, before: str, notebook: Notebook) -> 
 
 
 def _in_command(text: str, notebook: Notebook) -> Offer:
+    from nbkit.magics.subcommands import COMMANDS
+
     fragment = text.rpartition(" ")[2]
     for count in (2, 1):
         words = text.split(" ", count)

@@ -52,6 +52,7 @@ def _tell_orphans_after(shell: InteractiveShell) -> None:
 def _load_ahead() -> None:
     """Load what the first request needs while its cell is still being written: a quarter of a second's work."""
     import nbkit.client.client
+    import nbkit.magics.subcommands
     import nbkit.widgets.live  # noqa: F401
     from nbkit.transport import bridge
 

@@ -22,7 +22,6 @@ from nbkit.magics.grammar import parse
 from nbkit.magics.help import GENERATE
 from nbkit.magics.known import DEFAULT_WITH_KEY, DEFAULT_WITHOUT_KEY
 from nbkit.magics.settings import Chosen
-from nbkit.magics.sweeping import part_prompts, parted
 from nbkit.widgets.originals import Originals
 
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ class GenerateMagics(Magics):
                 request.call(default_endpoint(settings).value, settings.requests)
             endpoint = request.endpoint
             if request.sweep:
+                from nbkit.magics.sweeping import part_prompts
+
                 part_prompts(request)
             given = request.filled(self._notebook.variables, settings.input_of(endpoint))
         except InputError as error:
@@ -89,6 +90,7 @@ class GenerateMagics(Magics):
 
     def _sweep(self, endpoint: str, given: dict[str, Any], request: Request) -> None:
         from nbkit.experiments.sweep import Sweep
+        from nbkit.magics.sweeping import parted
 
         try:
             sweep = Sweep(endpoint, **parted(given), client=self._notebook.client, name=request.name)

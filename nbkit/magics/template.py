@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
 from nbkit.model import checking
-from nbkit.model.media import Media
-from nbkit.model.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,6 +105,8 @@ def _item(value: Any, key: str, before: str) -> Any:
 
 def _as_input(name: str, value: Any) -> Any:
     from nbkit.client.run import Run
+    from nbkit.model.media import Media
+    from nbkit.model.result import Result
 
     if isinstance(value, Run):  # of a cell in the background
         return _as_input(name, value.result())

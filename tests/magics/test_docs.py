@@ -7,8 +7,8 @@ import pytest
 
 from nbkit.magics.grammar import OPTIONS, SHOWN, parse, parse_alias
 from nbkit.magics.help import GENERATE
-from nbkit.magics.nbkit_magic import COMMANDS
 from nbkit.magics.settings import Nbkit, read
+from nbkit.magics.subcommands import COMMANDS
 from nbkit.magics.values import typed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "magics.md").read_text("utf-8")

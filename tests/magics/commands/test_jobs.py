@@ -7,7 +7,7 @@ from IPython.core.error import UsageError
 
 from nbkit.client.client import Client
 from nbkit.errors import NbkitError, RunCancelled
-from nbkit.magics.nbkit_magic import find
+from nbkit.magics.subcommands import find
 from tests.scripted_server import answer
 
 if TYPE_CHECKING:
