@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from nbkit.server.journal import JournalFailed
 from nbkit.server.run_store import QueueFull
 from nbkit.server.runs import Outcome, Run
 from nbkit.server.validation import problems, with_defaults
-from nbkit.server.workers import WorkerProcess
 from nbkit.wire.fal.answers import IN_QUEUE
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from nbkit.server.frames import Message
     from nbkit.server.run_store import RunStore
     from nbkit.server.settings import Settings
+    from nbkit.server.workplace import Seat, Workplace
 
 DIRECT, NORMAL, LOW = 0, 1, 2
 _FEW = 100
@@ -25,25 +25,27 @@ _NUMBERING_SECONDS = 0.05
 
 
 class Dispatcher:
-    """Takes runs in and sees each to its end."""
+    """Takes runs in and sees each to its end.
 
-    def __init__(self, settings: Settings, store: RunStore) -> None:
+    Args:
+        settings: How the server runs.
+        store: Its runs.
+        workplace: Where they are computed.
+    """
+
+    def __init__(self, settings: Settings, store: RunStore, workplace: Workplace) -> None:
         self._settings = settings
         self._store = store
+        self._workplace = workplace
         self._waiting: tuple[list[_Ticket], ...] = ([], [], [])
-        self._idle = [
-            WorkerProcess(settings.data_dir, public_only=not settings.on_loopback)
-            for _ in range(settings.workers)
-        ]
         self._computing: dict[str, _Computation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._numbering: asyncio.TimerHandle | None = None
 
-    def open(self) -> None:
-        """Get one worker ready, so that the first request does not wait for Python to start."""
-        worker = self._idle.pop()
-        self._spawn(self._warm_up(worker))
+    async def open(self) -> None:
+        """Get ready to compute."""
+        await self._workplace.open(self._next)
 
     def admit(self) -> None:
         """Make sure that there is a place for one more.
@@ -109,31 +111,22 @@ class Dispatcher:
         for run in self._store.unfinished():
             self._withdraw(run)
             self.finish(run, _stopped())
-        workers = [computation.worker for computation in self._computing.values()]
-        await asyncio.gather(*(worker.end() for worker in [*workers, *self._idle]))
+        await asyncio.gather(*(computation.seat.end() for computation in self._computing.values()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._workplace.close()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)  # the loop itself keeps only a weak reference
         task.add_done_callback(self._tasks.discard)
 
-    async def _warm_up(self, worker: WorkerProcess) -> None:
-        try:
-            await worker.warm_up()
-        finally:
-            self._idle.append(worker)
-        if self._closed:
-            await worker.end()
-        self._next()
-
     def _next(self) -> None:
-        """Give waiting runs to idle workers."""
+        """Give waiting runs the seats that are free."""
         started = False
-        while self._idle and not self._closed and (ticket := self._pop()):
-            computation = _Computation(ticket, self._idle.pop())
+        while not self._closed and (ticket := self._pop()):
+            computation = _Computation(ticket, self._workplace.take(ticket.entry.resources))
             self._computing[ticket.run.id] = computation
             ticket.run.start()
             self._store.release(ticket.run)
@@ -158,20 +151,35 @@ class Dispatcher:
             ticket.run.move(position)
 
     def _pop(self) -> _Ticket | None:
-        ticket = next((queue.pop(0) for queue in self._waiting if queue), None)
-        if ticket and ticket.timer:
-            ticket.timer.cancel()
-        return ticket
+        """Take the first out of the queue for which there is room."""
+        if len(self._computing) >= self._workplace.room({}):
+            return None
+        fits = cache(self._fits)
+        for queue in self._waiting:
+            for place, ticket in enumerate(queue):
+                if fits(frozenset(ticket.entry.resources.items())):
+                    if ticket.timer:
+                        ticket.timer.cancel()
+                    return queue.pop(place)
+        return None
+
+    def _fits(self, resources: frozenset[tuple[str, float]]) -> bool:
+        """Whether one more that needs these can be computed: what waits for a rare one holds up no other."""
+        needs = dict(resources)
+        if not needs:
+            return True
+        alike = sum(computation.ticket.entry.resources == needs for computation in self._computing.values())
+        return alike < self._workplace.room(needs)
 
     async def _compute(self, computation: _Computation) -> None:
-        run, worker = computation.ticket.run, computation.worker
+        run, seat = computation.ticket.run, computation.seat
         if run.stand_in:
             run.log(f"stand-in: {run.stand_in} on this machine answers for {run.endpoint}")
         outcome = Outcome.failed(500, "The server broke off the computation", "internal_error")
         try:
             if run.input is None:
                 run.input = with_defaults(await self._store.given(run), computation.ticket.entry.input)
-            outcome = await worker.compute(
+            outcome = await seat.compute(
                 computation.ticket.order(), partial(_note, run), time_limit=self._settings.time_limit
             )
         except JournalFailed as error:
@@ -182,17 +190,17 @@ class Dispatcher:
             # A model that finished in spite of its cancel has a result, and fal gives it too.
             stopped = computation.cancelled and not outcome.ok
             self.finish(run, Outcome.cancelled() if stopped else outcome)
-            self._idle.append(worker)
+            self._workplace.give_back(seat)
             self._next()
 
     async def _stop(self, computation: _Computation) -> None:
         """Ask the model to stop, and end its process where it does not."""
-        await computation.worker.cancel()
+        await computation.seat.cancel()
         try:
             async with asyncio.timeout(self._settings.cancel_grace):
                 await computation.done.wait()
         except TimeoutError:
-            await computation.worker.end()
+            await computation.seat.end()
 
     def _expire(self, run: Run, seconds: float) -> None:
         if self._withdraw(run):
@@ -232,11 +240,11 @@ class _Ticket:
 
 
 class _Computation:
-    """A run that a worker computes."""
+    """A run that is being computed."""
 
-    def __init__(self, ticket: _Ticket, worker: WorkerProcess) -> None:
+    def __init__(self, ticket: _Ticket, seat: Seat) -> None:
         self.ticket = ticket
-        self.worker = worker
+        self.seat = seat
         self.cancelled = False
         self.done = asyncio.Event()
 

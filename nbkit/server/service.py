@@ -20,12 +20,14 @@ from nbkit.server.saved_workflows import SavedWorkflows
 from nbkit.server.validation import problems, with_defaults
 from nbkit.server.webhooks import Webhooks
 from nbkit.server.workflow import DEEPEST, missing_inputs, run_workflow
+from nbkit.server.workplace import ThisMachine
 from nbkit.wire.fal.answers import field_error
 from nbkit.wire.fal.graph import Graph, read_graph
 
 if TYPE_CHECKING:
     from nbkit.server.catalogue import Catalogue, Entry
     from nbkit.server.settings import Settings
+    from nbkit.server.workplace import Workplace
 
 AD_HOC = "workflows/execute"
 _LARGE_BODIES = 8
@@ -45,12 +47,12 @@ class Service:
         large_bodies: Bounds how many of them are taken in at once.
     """
 
-    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, workplace: Workplace | None = None) -> None:
         self.settings = settings
         self.catalogue = catalogue
         self.files = FileStore(settings.data_dir)
         self.store = RunStore(settings)
-        self.dispatcher = Dispatcher(settings, self.store)
+        self.dispatcher = Dispatcher(settings, self.store, workplace or ThisMachine(settings))
         self.webhooks = Webhooks(settings, self.files)
         self.saved = SavedWorkflows(settings.data_dir / "workflows", settings.nickname, catalogue)
         self.large_bodies = asyncio.Semaphore(_LARGE_BODIES)

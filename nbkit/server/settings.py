@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ class Settings:
         port: Port to listen on, 0 for any that is free.
         data_dir: Folder for files, secrets and the journal of requests; one server's alone.
         key: The key that callers must show, an empty string for none.
-        workers: How many processes compute at once.
+        workers: How many requests are computed at once; None for as many as there are places.
         allowed_hosts: Names besides loopback's that callers may use for this server.
         allowed_origins: Origins besides those of this machine whose pages may call without a key.
         nickname: The user that workflows are saved under, as `workflows/{nickname}/{name}`.
@@ -55,7 +54,7 @@ class Settings:
     port: int = 8188
     data_dir: Path = field(default_factory=lambda: data_dir() / "server")
     key: str = ""
-    workers: int = field(default_factory=lambda: max(2, min(4, os.cpu_count() or 1)))
+    workers: int | None = None
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     nickname: str = "local"
@@ -80,7 +79,7 @@ class Settings:
     webhook_delay: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.workers < 1:
+        if self.workers is not None and self.workers < 1:
             raise ConfigError(f"--workers is {self.workers}; a server needs at least one")
         era_of(self.dify_version)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", self.nickname):
