@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import json
-import math
 import re
 import sys
 import time
@@ -15,20 +13,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
-from nbkit.server.journal import Entry, Journal, JournalFailed
-from nbkit.server.runs import Outcome, Run
+from nbkit.server.journal import JournalFailed
+from nbkit.server.run_rows import entry_of, recalled
 from nbkit.wire.fal.answers import IN_PROGRESS
 
 if TYPE_CHECKING:
+    from nbkit.server.journal import Journal
+    from nbkit.server.runs import Outcome, Run
     from nbkit.server.settings import Settings
 
 _REQUEST_ID = re.compile(r"[0-9a-f-]{36}")
 _REMEMBERED = 1000  # finished runs in memory; all others are read from the journal when somebody asks
 _REMEMBERED_BYTES = 64 * 2**20
 _LARGE = 10_000  # bytes of a result, from which fal keeps it for a shorter time
-_OPTIONS = ("file_seconds", "keeps_input", "start_by", "cancelled", "caller_name")
-_KEPT_LOGS = 1000
-_KEPT_LOG_CHARACTERS = 256_000
 
 
 class QueueFull(InputError):
@@ -36,11 +33,16 @@ class QueueFull(InputError):
 
 
 class RunStore:
-    """Keeps runs, and writes those of the queue down before their callers hear of them."""
+    """Keeps runs, and writes those of the queue down before their callers hear of them.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: How the server runs.
+        journal: Where they are written down.
+    """
+
+    def __init__(self, settings: Settings, journal: Journal[Any]) -> None:
         self._settings = settings
-        self._journal = Journal(settings.data_dir)
+        self._journal = journal
         self._runs: dict[str, Run] = {}
         self._finished: deque[Run] = deque()
         self._bytes = 0
@@ -56,7 +58,7 @@ class RunStore:
     async def restore(self) -> list[Run]:
         """Read what an earlier server left: runs that are not over, and finished ones whose webhook is not taken."""
         self._seq = await self._journal.last()
-        runs = [_recalled(entry) for entry in await self._journal.unfinished()]
+        runs = [recalled(entry) for entry in await self._journal.unfinished()]
         for run in runs:
             self._remember(run) if run.over else self.add(run)
         return runs
@@ -78,7 +80,7 @@ class RunStore:
         self._seq += 1
         run.seq = self._seq
         try:
-            await self._journal.write(_entry(run), given if run.keeps_input else None)
+            await self._journal.add(entry_of(run), given if run.keeps_input else None)
         except JournalFailed as error:
             self._warn(error)
             raise
@@ -135,7 +137,7 @@ class RunStore:
         if run is None and request_id not in self._runs and _REQUEST_ID.fullmatch(request_id):
             entry = await self._journal.ended(request_id)
             if entry is not None:
-                run = _recalled(entry)
+                run = recalled(entry)
                 self._remember(run)
         return run
 
@@ -172,7 +174,7 @@ class RunStore:
             self._ending.add(run.id)
             run.stop_clock()
             run.expires = time.time() + kept
-            written = self._journal.write(_entry(run, outcome))
+            written = self._journal.write(entry_of(run, outcome))
             written.add_done_callback(partial(self._over, run, outcome))
 
     async def cancelled(self, run: Run) -> None:
@@ -180,7 +182,7 @@ class RunStore:
         run.cancelled = True
         if run.seq and not run.over and run.id not in self._ending and not self._closing:
             with contextlib.suppress(JournalFailed):
-                await self._journal.write(_entry(run))
+                await self._journal.write(entry_of(run))
 
     def told(self, run: Run) -> None:
         """Note that a run's webhook was taken, or will not be sent again."""
@@ -222,7 +224,7 @@ class RunStore:
         await self._journal.close()
 
     def _save(self, run: Run) -> None:
-        self._journal.write(_entry(run, run.outcome)).add_done_callback(self._saved)
+        self._journal.write(entry_of(run, run.outcome)).add_done_callback(self._saved)
 
     def _saved(self, written: asyncio.Future[Any]) -> None:
         if not written.cancelled() and (error := written.exception()):
@@ -247,7 +249,7 @@ class RunStore:
         if self._unwritten and not self._closing:
             unwritten, self._unwritten = self._unwritten, {}
             for run in unwritten.values():
-                written = self._journal.write(_entry(run, run.outcome))
+                written = self._journal.write(entry_of(run, run.outcome))
                 written.add_done_callback(partial(self._rewritten, run))
 
     def _rewritten(self, run: Run, written: asyncio.Future[Any]) -> None:
@@ -278,71 +280,3 @@ class RunStore:
             sys.stderr.write(
                 f"nbkit serve: {error}; new requests of the queue are refused until it can be written again\n"
             )
-
-
-def _entry(run: Run, outcome: Outcome | None = None) -> Entry:
-    """A run as the journal keeps it, with its end where it has one."""
-    entry = Entry(
-        run.seq,
-        run.id,
-        run.endpoint,
-        run.app,
-        run.stand_in,
-        run.priority,
-        _options(*(getattr(run, name) for name in _OPTIONS)),
-        json.dumps(run.webhook) if run.webhook else None,
-        run.submitted,
-        run.starts,
-    )
-    if outcome is None:
-        return entry
-    return entry._replace(
-        ended=time.time(),
-        expires=run.expires,
-        seconds=run.seconds,
-        logs=json.dumps(_newest(run.logs)) if run.logs else None,
-        status=outcome.status,
-        headers=json.dumps(outcome.headers),
-        body=outcome.body,
-    )
-
-
-@functools.lru_cache(maxsize=256)
-def _options(*values: Any) -> str:
-    # Remembered, because most requests have none and are alike.
-    return json.dumps(dict(zip(_OPTIONS, values, strict=True)))
-
-
-def _newest(logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """As many of the newest log entries as are worth keeping."""
-    kept: list[dict[str, Any]] = []
-    characters = 0
-    for entry in reversed(logs[-_KEPT_LOGS:]):
-        characters += len(entry["message"])
-        if characters > _KEPT_LOG_CHARACTERS:
-            break
-        kept.append(entry)
-    return kept[::-1]
-
-
-def _recalled(entry: Entry) -> Run:
-    """A run as the journal knows it."""
-    options = json.loads(entry.options)
-    run = Run(
-        endpoint=entry.endpoint,
-        app=entry.app,
-        given=None,
-        stand_in=entry.stand_in,
-        priority=entry.priority,
-    )
-    for name in _OPTIONS:
-        setattr(run, name, options.get(name, getattr(run, name)))  # an earlier server knew fewer
-    run.id, run.seq, run.submitted, run.starts = entry.id, entry.seq, entry.submitted, entry.starts
-    run.webhook = tuple(json.loads(entry.webhook)) if entry.webhook else None
-    run.away = True
-    if entry.status is not None and entry.body is not None:
-        run.logs = json.loads(entry.logs or "[]")
-        run.seconds = entry.seconds
-        run.expires = entry.expires or math.inf
-        run.finish(Outcome(entry.status, entry.body, json.loads(entry.headers or "{}")))
-    return run

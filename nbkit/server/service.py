@@ -13,6 +13,7 @@ from nbkit.model.endpoint import Endpoint
 from nbkit.server.dispatcher import DIRECT, NORMAL, Dispatcher
 from nbkit.server.files import FileStore
 from nbkit.server.journal import JournalFailed
+from nbkit.server.journal_sqlite import SqliteJournal
 from nbkit.server.replies import BadRequest
 from nbkit.server.run_store import QueueFull, RunStore
 from nbkit.server.runs import Outcome, Run
@@ -51,7 +52,7 @@ class Service:
         self.settings = settings
         self.catalogue = catalogue
         self.files = FileStore(settings.data_dir)
-        self.store = RunStore(settings)
+        self.store = RunStore(settings, SqliteJournal(settings.data_dir))
         self.dispatcher = Dispatcher(settings, self.store, workplace or ThisMachine(settings))
         self.webhooks = Webhooks(settings, self.files)
         self.saved = SavedWorkflows(settings.data_dir / "workflows", settings.nickname, catalogue)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbkit.config import data_dir
-from nbkit.server.journal import FILE
 from nbkit.server.journal_file import in_use
+from nbkit.server.journal_sqlite import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

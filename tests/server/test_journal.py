@@ -10,8 +10,8 @@ import pytest
 
 from nbkit.errors import ServerError
 from nbkit.server.files import FileStore, StoredFile
-from nbkit.server.journal import FILE
 from nbkit.server.journal_file import open_journal
+from nbkit.server.journal_sqlite import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
