@@ -14,7 +14,7 @@ ROOT = Path(nbkit.__file__).parent
 FLOORS = [
     ["dotenv", "errors", "secrets"],
     ["config", "credentials", "display", "metadata"],
-    ["model", "leaks"],
+    ["model", "leaks", "stores"],
     ["endpoints", "history", "transport", "wire"],
     ["engines", "providers"],
     ["client", "webhooks"],
@@ -31,6 +31,7 @@ LIBRARIES = {
     "cloudpickle": {"endpoints"},
     "cryptography": {"webhooks", "server"},
     "emoji": {"engines"},
+    "fsspec": {"stores"},
     "httpx": {"transport", "server"},  # the server fetches input pictures
     "httpx_aiohttp": {"transport"},
     "ipywidgets": {"widgets"},

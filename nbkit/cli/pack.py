@@ -14,7 +14,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command."""
     parser = subparsers.add_parser("pack", help="put a notebook and its runs into one file")
     parser.add_argument("notebook", type=Path)
-    parser.add_argument("-o", "--out", type=Path, metavar="FILE.zip", help="default: NOTEBOOK.zip beside it")
+    parser.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE.zip",
+        help="a path, or an address such as s3://bucket/folder/ (default: NOTEBOOK.zip beside it)",
+    )
     parser.add_argument(
         "--allow-secrets", action="store_true", help="pack it although a key stands in the notebook"
     )

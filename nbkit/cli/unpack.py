@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser("unpack", help="take a notebook and its runs out of such a file")
-    parser.add_argument("bundle", type=Path, metavar="FILE.zip")
+    parser.add_argument(
+        "bundle", metavar="FILE.zip", help="a path, or an address such as s3://bucket/FILE.zip"
+    )
     parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="DIR", help="default: here")
     parser.set_defaults(run=run)
 

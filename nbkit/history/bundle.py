@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from dataclasses import asdict, dataclass, field
@@ -14,7 +15,7 @@ from nbkit.history.files import ORIGINALS, name_beside
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Mapping
-    from pathlib import Path
+    from pathlib import PurePath
 
 FORMAT = "nbkit bundle"
 VERSION = 1
@@ -75,12 +76,12 @@ class Manifest:
         return (json.dumps(told, indent=1) + "\n").encode("ascii")
 
 
-def bad(path: Path, why: str, hint: str = "nothing of it was taken; ask for it again") -> InputError:
+def bad(path: PurePath, why: str, hint: str = "nothing of it was taken; ask for it again") -> InputError:
     """The error of a bundle that cannot be taken."""
     return InputError(f"{path.name} is not a bundle that can be unpacked: {why}", field="bundle", hint=hint)
 
 
-def read_manifest(bundle: zipfile.ZipFile, path: Path) -> Manifest:
+def read_manifest(bundle: zipfile.ZipFile, path: PurePath) -> Manifest:
     """The manifest of a bundle, once the names and sizes of its entries are what they may be.
 
     Raises:
@@ -104,7 +105,7 @@ def read_manifest(bundle: zipfile.ZipFile, path: Path) -> Manifest:
     return manifest
 
 
-def _sizes(bundle: zipfile.ZipFile, path: Path) -> dict[str, int]:
+def _sizes(bundle: zipfile.ZipFile, path: PurePath) -> dict[str, int]:
     """How large each entry is, where all of them are what they may be."""
     infos = bundle.infolist()
     if len(infos) > _MOST_ENTRIES:
@@ -115,12 +116,17 @@ def _sizes(bundle: zipfile.ZipFile, path: Path) -> dict[str, int]:
             raise bad(path, f"{info.filename[:80]!r} stands in it twice")
         _check_entry(info, path)
         told.add(info.filename.casefold())
-    if sum(info.file_size for info in infos) > max(_SMALL, _BEST_RATIO * path.stat().st_size):
+    if sum(info.file_size for info in infos) > max(_SMALL, _BEST_RATIO * _length(bundle)):
         raise bad(path, "it would grow to more than a hundred times its size")
     return {info.filename: info.file_size for info in infos}
 
 
-def _check_names(manifest: Manifest, path: Path) -> None:
+def _length(bundle: zipfile.ZipFile) -> int:
+    """Bytes of the whole bundle, wherever it lies."""
+    return bundle.fp.seek(0, os.SEEK_END) if bundle.fp else 0
+
+
+def _check_names(manifest: Manifest, path: PurePath) -> None:
     for name, entry in manifest.entries.items():
         if (hashed := FILE.fullmatch(name)) and hashed[3] != entry.sha256:
             raise bad(path, f"{name[:80]!r} is not named by its hash")
@@ -130,7 +136,7 @@ def _check_names(manifest: Manifest, path: Path) -> None:
             raise bad(path, f"{name[:80]!r} is not the name that its file has beside a notebook")
 
 
-def parsed(text: bytes, path: Path, name: str) -> Any:
+def parsed(text: bytes, path: PurePath, name: str) -> Any:
     """JSON of an entry.
 
     Raises:
@@ -142,7 +148,7 @@ def parsed(text: bytes, path: Path, name: str) -> Any:
         raise bad(path, f"{name[:80]!r} is no JSON that can be read") from error
 
 
-def _check_entry(info: zipfile.ZipInfo, path: Path) -> None:
+def _check_entry(info: zipfile.ZipInfo, path: PurePath) -> None:
     name = info.filename
     mode = info.external_attr >> 16
     if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
@@ -163,7 +169,7 @@ def _check_entry(info: zipfile.ZipInfo, path: Path) -> None:
         raise bad(path, f"{name[:80]!r} is larger than {limit} bytes")
 
 
-def _manifest(told: Mapping[str, Any], path: Path) -> Manifest:
+def _manifest(told: Mapping[str, Any], path: PurePath) -> Manifest:
     try:
         entries = {
             _text(name): Entry(_text(entry["sha256"]), int(entry["size"]))

@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from nbkit import __version__
@@ -33,9 +33,14 @@ from nbkit.history.files import FileStore
 from nbkit.history.notebook import file_name, parsed_notebook, runs_of
 from nbkit.history.writer import flush
 from nbkit.leaks import scan
+from nbkit.stores.address import is_url, shown
+from nbkit.stores.folder import FolderStore
+from nbkit.stores.opening import open_store, split
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from nbkit.stores.store import Store
 
 _OF_THIS_MACHINE = ("seq", "pid", "process")
 _MOST_TOLD = 5
@@ -46,14 +51,14 @@ class Packed:
     """A bundle that was written.
 
     Attributes:
-        path: Where.
+        path: Where: a path, or an address without user name and password.
         runs: How many runs are in it.
         files: How many files of runs.
         missing: The outputs of the notebook whose runs are not in the history: cell, endpoint and request id.
         lost: Files of the runs that were not kept, or are no longer what they were.
     """
 
-    path: Path
+    path: Path | str
     runs: int
     files: int
     missing: tuple[str, ...] = ()
@@ -68,20 +73,21 @@ def pack(notebook: str | Path, out: str | Path | None = None, *, allow_secrets: 
 
     Args:
         notebook: The notebook's file.
-        out: Where to; without it beside the notebook, as `NAME.zip`.
+        out: Where to: a path, or an address such as `s3://bucket/folder/` that fsspec reaches; without it beside the
+            notebook, as `NAME.zip`.
         allow_secrets: Whether to pack a notebook in which a key stands.
 
     Raises:
         InputError: That is no notebook, a key stands in it, or another file stands where the bundle belongs.
-        ConfigError: The history cannot be read.
+        ConfigError: The history cannot be read, or the address is none, or its driver is not installed.
         MediaError: The bundle cannot be written.
     """
     source = Path(notebook).expanduser()
-    target = Path(out).expanduser() if out is not None else source.with_suffix(".zip")
+    target, where, name = _target(out, source)
     data, cells = _read(source)
     if not allow_secrets:
         _refuse_keys(source)
-    _refuse_others(target)
+    _refuse_others(target, where, name)
     flush()
     path = history_path()
     if not path.exists():
@@ -89,16 +95,17 @@ def pack(notebook: str | Path, out: str | Path | None = None, *, allow_secrets: 
             f"there is no history at {path}", field="notebook", hint="set NBKIT_HOME to where it is"
         )
     store = FileStore(path.parent / "files")
+    near = target.parent if isinstance(target, Path) else path.parent
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        near.mkdir(parents=True, exist_ok=True)
         with (
-            tempfile.TemporaryDirectory(dir=target.parent, prefix=".nbkit-") as folder,
+            tempfile.TemporaryDirectory(dir=near, prefix=".nbkit-") as folder,
             open_for_reading(path) as connection,
         ):
-            unfinished = Path(folder) / target.name
+            unfinished = Path(folder) / "unfinished.zip"
             with zipfile.ZipFile(unfinished, "x", strict_timestamps=False) as bundle:
                 manifest = _Bundle(bundle, source).fill(connection, store, data, cells)
-            unfinished.replace(target)
+            where.take(name, unfinished)
     except OSError as error:
         raise MediaError(f"{target} cannot be written: {error.strerror or error}") from error
     names = list(manifest.entries)
@@ -223,14 +230,24 @@ def _refuse_keys(notebook: Path) -> None:
         )
 
 
-def _refuse_others(target: Path) -> None:
+def _target(out: str | Path | None, notebook: Path) -> tuple[Path | str, Store, str]:
+    """Where a bundle goes, for people, as a store, and as a name in it."""
+    if isinstance(out, str) and is_url(out):
+        folder, name = split(f"{out}{notebook.stem}.zip" if out.endswith("/") else out)
+        return shown(f"{folder}/{name}"), open_store(folder), name
+    path = Path(out).expanduser() if out is not None else notebook.with_suffix(".zip")
+    return path, FolderStore(path.parent), path.name
+
+
+def _refuse_others(target: Path | str, where: Store, name: str) -> None:
     """Only a bundle is written over."""
-    if not target.exists():
+    is_there = target.exists() if isinstance(target, Path) else where.size(name) is not None
+    if not is_there:
         return
     try:
-        with zipfile.ZipFile(target) as bundle:
-            read_manifest(bundle, target)
-    except (OSError, zipfile.BadZipFile, InputError) as error:
+        with where.open(name) as file, zipfile.ZipFile(file) as bundle:
+            read_manifest(bundle, PurePath(name))
+    except (OSError, ValueError, zipfile.BadZipFile, InputError, MediaError) as error:
         raise InputError(
             f"{target} is there and is not a bundle", field="out", hint="name another file with -o"
         ) from error

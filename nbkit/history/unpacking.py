@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from nbkit.errors import InputError, MediaError
 from nbkit.history.bundle import FILE, ORIGINAL, RUN, Manifest, bad, parsed, read_manifest
 from nbkit.history.database import changing, history_path
+from nbkit.history.elsewhere import fetched
 from nbkit.history.files import FileStore
 from nbkit.history.imported import BadRun, ImportedRun
 from nbkit.history.notebook import parsed_notebook
 from nbkit.history.writer import flush
+from nbkit.stores.address import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,15 +61,22 @@ def unpack(bundle: str | Path, folder: str | Path = ".") -> Unpacked:
     What is there already stays as it is. Every entry is held against its hash before anything is written.
 
     Args:
-        bundle: The file that `pack` wrote.
+        bundle: The file that `pack` wrote: a path, or an address that fsspec reaches.
         folder: Where the notebook goes.
 
     Raises:
         InputError: It is not a bundle, it was changed, or another notebook of that name is there.
-        ConfigError: The history cannot be written.
-        MediaError: The disk is full or cannot be written.
+        ConfigError: The history cannot be written, or the address is none, or its driver is not installed.
+        MediaError: The disk is full or cannot be written, or the bundle cannot be fetched.
     """
-    path, beside = Path(bundle).expanduser(), Path(folder).expanduser()
+    beside = Path(folder).expanduser()
+    if isinstance(bundle, str) and is_url(bundle):
+        with fetched(bundle) as copy:
+            return _unpack(copy, beside)
+    return _unpack(Path(bundle).expanduser(), beside)
+
+
+def _unpack(path: Path, beside: Path) -> Unpacked:
     try:
         with zipfile.ZipFile(path) as opened:
             manifest = read_manifest(opened, path)
