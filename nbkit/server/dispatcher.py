@@ -180,7 +180,9 @@ class Dispatcher:
             if run.input is None:
                 run.input = with_defaults(await self._store.given(run), computation.ticket.entry.input)
             outcome = await seat.compute(
-                computation.ticket.order(), partial(_note, run), time_limit=self._settings.time_limit
+                computation.ticket.order(self._settings.memory_limit),
+                partial(_note, run),
+                time_limit=computation.ticket.entry.time_limit or self._settings.time_limit,
             )
         except JournalFailed as error:
             outcome = Outcome.failed(500, str(error), "internal_error")
@@ -227,8 +229,8 @@ class _Ticket:
         self.entry = entry
         self.timer: asyncio.TimerHandle | None = None
 
-    def order(self) -> Message:
-        """What the worker is told."""
+    def order(self, memory_limit: int | None) -> Message:
+        """What the worker is told, with the memory that one of the server may hold."""
         return {
             "endpoint": self.run.endpoint,
             "model": self.entry.model,
@@ -236,6 +238,7 @@ class _Ticket:
             "keep": list(self.entry.output.get("properties", ())),
             "previews": self.run.feed is not None,
             "file_seconds": self.run.file_seconds,
+            "memory_limit": self.entry.memory_limit or memory_limit,
         }
 
 

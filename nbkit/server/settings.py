@@ -34,6 +34,7 @@ class Settings:
         max_upload_bytes: Largest uploaded file.
         max_queued: Most requests that wait at once.
         time_limit: Seconds that one request may compute.
+        memory_limit: Bytes that a worker and what it starts may hold, None for three quarters of the machine's.
         cancel_grace: Seconds that a model has to stop by itself before its process is ended.
         keep_alive: Seconds of silence on an event stream before a comment is sent.
         queued_bytes: How large the inputs that wait may be in memory, as JSON; those of the queue beyond that wait on
@@ -62,6 +63,7 @@ class Settings:
     max_upload_bytes: int = 1024 * MiB
     max_queued: int = 10_000
     time_limit: float = 600.0
+    memory_limit: int | None = None
     cancel_grace: float = 1.0
     keep_alive: float = 15.0
     queued_bytes: int = 64 * MiB

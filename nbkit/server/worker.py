@@ -1,13 +1,32 @@
 """A worker process: takes requests from its standard input one after the other and computes them.
 
 Started by `nbkit.server.workers` as `python -m nbkit.server.worker DATA_DIR [--public-only]`. It ends when its standard
-input does, so it cannot outlive the server, whatever it is busy with.
+input does, so it cannot outlive the server, whatever it is busy with. It should lead a group of processes of its own,
+which it then ends as a whole.
+
+Messages are JSON objects behind their length (`nbkit.server.frames`). What it reads:
+
+- `{"warm": "package.module:function"}`: calls that function, and answers `{"warm": true}`.
+- an order: `endpoint` its id · `model` what computes it, as `Entry.model` says · `input` · `keep` the names of the
+  output that the caller sees, empty for all · `previews` whether anybody watches · `file_seconds` how long its files
+  are kept.
+- `{"cancel": true}`: the order at work is not wanted any more.
+
+What it writes to standard output for an order, until the message with `status` ends it:
+
+- `{"log": line, "level": level}`
+- `{"progress": fraction, "stage": words, "images": [files]}`
+- `{"status": HTTP status, "body": JSON as text}`
+
+Everything that is printed, by whatever code, goes to standard error, which whoever started it must read within bounds
+(`nbkit.server.printed`). Lines that Python prints come as messages as long as they are few, so that they keep their
+order.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
+import faulthandler
 import io
 import json
 import os
@@ -19,11 +38,15 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbkit.errors import EngineError, MissingWeights
+from nbkit.endpoints.invalid_input import InvalidInput
+from nbkit.errors import EngineError, InputError, MissingWeights, NbkitError
 from nbkit.server import frames
+from nbkit.server.code_store import CodeStore
 from nbkit.server.field_refused import FieldRefused
 from nbkit.server.files import FileStore
 from nbkit.server.job import Job, JobCancelled
+from nbkit.server.loading import Loader
+from nbkit.server.printed import Lines, LogBounds
 from nbkit.wire.fal.answers import CANCELLED, field_error
 
 if TYPE_CHECKING:
@@ -33,6 +56,7 @@ if TYPE_CHECKING:
 
 
 PUBLIC_ONLY = "--public-only"
+_NO_PIPE = 70  # EX_SOFTWARE: users' code closed what this process speaks through
 
 
 def main(data_dir: str, *, public_only: bool = False) -> None:
@@ -44,18 +68,29 @@ def main(data_dir: str, *, public_only: bool = False) -> None:
     """
     # Ctrl-C in a terminal reaches every process of the group; the server decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    inbox, outbox = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    # What libraries print by themselves must not fall among the messages.
+    # Out of the way of what users' code reads, prints to and closes.
+    inbox, outbox, printed = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"), os.dup(2)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     os.dup2(2, 1)
-    lock = threading.Lock()
+    faulthandler.enable(printed)
+    lock, own = threading.Lock(), os.getpid()
 
     def send(message: Message) -> None:
+        if os.getpid() != own:
+            return  # a child of users' code has no say in these pipes
         packed = frames.pack(message)
-        with lock:
-            outbox.write(packed)
-            outbox.flush()
+        try:
+            with lock:
+                outbox.write(packed)
+                outbox.flush()
+        except (OSError, ValueError):
+            os._exit(_NO_PIPE)
 
-    worker = Worker(send, FileStore(Path(data_dir)), public_only=public_only)
+    files = FileStore(Path(data_dir))
+    loader = Loader(CodeStore(Path(data_dir) / "code"))
+    worker = Worker(send, files, loader, printed, public_only=public_only)
     threading.Thread(target=worker.listen, args=(inbox,), daemon=True).start()
     worker.work()
 
@@ -64,79 +99,163 @@ class Worker:
     """Computes the requests that arrive."""
 
     def __init__(
-        self, send: Callable[[Message], None], files: FileStore, *, public_only: bool = False
+        self,
+        send: Callable[[Message], None],
+        files: FileStore,
+        loader: Loader,
+        printed: int,
+        *,
+        public_only: bool = False,
     ) -> None:
         self._send = send
         self._files = files
+        self._loader = loader
+        self._printed = printed
         self._public_only = public_only
-        self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[tuple[Message, threading.Event]] = queue.SimpleQueue()
+        self._cancelled = threading.Event()
         self._job: Job | None = None
+        self._process = os.getpid()
+        self._folder = Path.cwd()
 
     def listen(self, inbox: Any) -> None:
         """Read what the server says, also while a model computes."""
-        while (message := frames.read(inbox)) is not None:
-            if "cancel" in message:
-                if self._job is not None:
-                    self._job.cancelled.set()
-            else:
-                self._orders.put(message)
-        os._exit(0)  # the server is gone, so nobody waits for what is being computed
+        with contextlib.suppress(OSError, ValueError):  # users' code may close what is not its own
+            while (message := frames.read(inbox)) is not None:
+                if "cancel" in message:
+                    self._cancelled.set()
+                else:
+                    self._cancelled = threading.Event()
+                    self._orders.put((message, self._cancelled))
+        # The server is gone, so nobody waits for what is being computed, here or in a child.
+        if os.getpgrp() == self._process:
+            os.killpg(0, signal.SIGKILL)
+        os._exit(0)
 
     def work(self) -> None:
         """Compute one request after the other, for ever."""
         while True:
-            order = self._orders.get()
+            order, cancelled = self._orders.get()
             if "warm" in order:
                 with contextlib.suppress(Exception):  # a missing engine is told to those who ask for it
-                    _function(order["warm"])()
+                    self._loader.load(order["warm"])()
                 self._send({"warm": True})
             else:
-                self._send(self._outcome(order))
+                self._send(self._outcome(order, cancelled))
 
-    def _outcome(self, order: Message) -> Message:
+    def _outcome(self, order: Message, cancelled: threading.Event) -> Message:
         """Compute one request; every way in which it can end becomes a status and a body."""
         facts = {name: order[name] for name in ("endpoint", "previews", "file_seconds")}
-        job = Job(self._send, self._files, public_only=self._public_only, **facts)
-        self._job = job
+        bounds = LogBounds()
+
+        def say(message: Message) -> None:
+            if self._job is not job:
+                return  # a thread that was left behind speaks of a request that is over
+            is_child = os.getpid() != self._process
+            if "log" in message and (is_child or not bounds.takes(message["log"])):
+                os.write(self._printed, f"{message['log']}\n".encode("utf-8", "replace"))
+            else:
+                self._send(message)
+
+        self._job = job = Job(say, self._files, public_only=self._public_only, **facts)
+        job.cancelled = cancelled
         printed = _Printed(job)
         try:
             with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                output = _function(order["model"])(order["input"], job)
-                keep = order["keep"] or output
-                return _done(200, {key: output[key] for key in keep if key in output})
-        except JobCancelled:
-            return _done(499, CANCELLED)
-        except MissingWeights as error:
-            return _done(500, {"detail": str(error), "error_type": "runner_server_error"})
-        except FieldRefused as error:
-            return _refused(error.field, error.kind, str(error), error.context, order)
-        except EngineError as error:
-            field = _named_field(error.field, order["input"])
-            return _refused(field, "value_error", str(error), {}, order)
-        except Exception as error:  # noqa: BLE001 - whatever a model raises is the request's outcome
-            self._send({"log": json.dumps({"traceback": traceback.format_exc()}), "level": "ERROR"})
-            message = f"{type(error).__name__}: {str(error)[:1000]}"
-            return _done(500, {"detail": message, "error_type": "runner_server_error"})
+                output = self._loader.load(order["model"], order["endpoint"])(order["input"], job)
+            keep = order["keep"] or output
+            ending = _done(200, {key: output[key] for key in keep if key in output})
+        except BaseException as error:  # noqa: BLE001 - whatever a model raises is the request's outcome
+            ending = _failure(error, order, job)
         finally:
+            if os.getpid() != self._process:
+                os._exit(0)  # a child that the function forked and let go on as if it were this process
+            with contextlib.suppress(JobCancelled):
+                printed.end()
             self._job = None
+            self._tidy()
+        return ending
+
+    def _tidy(self) -> None:
+        """Put back what a function may have changed for those after it."""
+        with contextlib.suppress(OSError):
+            os.chdir(self._folder)
+        for standard in (1, 2):
+            with contextlib.suppress(OSError):
+                os.dup2(self._printed, standard)
 
 
 class _Printed(io.TextIOBase):
     """Turns what a model prints into log lines of its request."""
 
+    encoding = "utf-8"
+
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._line = ""
+        self._lines = Lines()
+
+    @property
+    def buffer(self) -> io.FileIO:
+        """What takes bytes."""
+        return io.FileIO(self.fileno(), "w", closefd=False)
+
+    def fileno(self) -> int:
+        return 1
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        *lines, self._line = (self._line + text).split("\n")
-        for line in lines:
-            if line.strip():
-                self._job.log(line[:10_000], "STDOUT")
+        for line in self._lines.feed(text):
+            self._job.log(line, "STDOUT")
         return len(text)
+
+    def end(self) -> None:
+        """Give the last line too, where it was begun."""
+        for line in self._lines.rest():
+            self._job.log(line, "STDOUT")
+
+
+def _failure(error: BaseException, order: Message, job: Job) -> Message:
+    """How a request ends whose computing raised something."""
+    if isinstance(error, JobCancelled):
+        return _done(499, CANCELLED)
+    if isinstance(error, InvalidInput):
+        entries = [
+            field_error(one.message, one.kind, *one.place, context=one.context, value=one.value)
+            for one in error.problems
+        ]
+        return _done(422, {"detail": entries})
+    if isinstance(error, InputError) or (
+        isinstance(error, EngineError) and not isinstance(error, MissingWeights)
+    ):
+        return _refused(error, order)
+    if isinstance(error, NbkitError):
+        return _failed(_plain(str(error)))
+    with contextlib.suppress(JobCancelled):
+        told = _plain("".join(traceback.format_exception(error)))
+        job.log(json.dumps({"traceback": told}), "ERROR")
+    return _failed(_said(error))
+
+
+def _said(error: BaseException) -> str:
+    """What an exception of a model says for itself."""
+    if isinstance(error, SystemExit):
+        return f"The function called sys.exit({error.code!r:.80}); return a value, or raise an exception"
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001 - an exception of users' code need not be able to speak
+        words = "(its text cannot be had)"
+    return f"{type(error).__name__}: {_plain(words[:1000])}"
+
+
+def _plain(text: str) -> str:
+    """Text without halves of characters, which would be valid JSON and no valid text."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _failed(message: str) -> Message:
+    return _done(500, {"detail": message, "error_type": "runner_server_error"})
 
 
 def _done(status: int, body: Any) -> Message:
@@ -144,23 +263,17 @@ def _done(status: int, body: Any) -> Message:
     return {"status": status, "body": json.dumps(body, separators=(",", ":"), allow_nan=False)}
 
 
-def _refused(field: str, kind: str, message: str, context: dict[str, Any], order: Message) -> Message:
+def _refused(error: InputError | EngineError, order: Message) -> Message:
+    field = error.field if isinstance(error, InputError) else _named_field(error.field, order["input"])
+    kind, context = (error.kind, error.context) if isinstance(error, FieldRefused) else ("value_error", {})
+    place = field.split(".") if field else []
     value = order["input"].get(field)
-    return _done(
-        422,
-        {"detail": [field_error(message, kind, *([field] if field else []), context=context, value=value)]},
-    )
+    return _done(422, {"detail": [field_error(str(error), kind, *place, context=context, value=value)]})
 
 
 def _named_field(field: str, given: dict[str, Any]) -> str:
     """The input's own name for what an engine calls `image`."""
     return f"{field}_url" if f"{field}_url" in given else field
-
-
-def _function(path: str) -> Any:
-    """The function of a dotted path (`package.module:function`)."""
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 if __name__ == "__main__":

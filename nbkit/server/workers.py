@@ -1,7 +1,8 @@
 """The processes that compute, seen from the server's loop.
 
-Each is a fresh interpreter with two pipes of its own, so that a model can neither block the loop nor, when it
-crashes or is ended, take anything but its own request with it.
+Each is a fresh interpreter with three pipes of its own, so that a model can neither block the loop nor, when it
+crashes or is ended, take anything but its own request with it. Two are for messages (`nbkit.server.worker` tells them);
+the third takes what is printed. It leads a group of processes, which is ended with it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from nbkit.errors import ServerError
 from nbkit.server import frames
+from nbkit.server.memory import watch_memory
+from nbkit.server.printed import PrintedPipe, RequestLog
 from nbkit.server.runs import Outcome
 from nbkit.server.worker import PUBLIC_ONLY
 
@@ -40,6 +43,9 @@ class WorkerProcess:
     def __init__(self, data_dir: Path, *, public_only: bool = False) -> None:
         self._words = (str(data_dir), *((PUBLIC_ONLY,) if public_only else ()))
         self._process: asyncio.subprocess.Process | None = None
+        self._printed: PrintedPipe | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._why_ended = ""
 
     async def warm_up(self) -> None:
         """Start the process and let it load what models need."""
@@ -53,23 +59,33 @@ class WorkerProcess:
 
         Args:
             order: The request, as `nbkit.server.worker` reads it.
-            note: Called with each log line and each piece of progress.
+            note: Called with each log line and each piece of progress; lines are bounded.
             time_limit: Seconds after which the process is ended.
         """
+        log = RequestLog(note)
+        self._why_ended = ""
+        watching: asyncio.Task[None] | None = None
         try:
             async with asyncio.timeout(time_limit):
                 process = await self._started()
-                await self._send(process, order)
-                while "status" not in (message := await self._receive(process)):
-                    note(message)
+                watching = asyncio.create_task(
+                    watch_memory(process.pid, order.get("memory_limit"), self._too_large)
+                )
+                message = await self._computed(process, order, log)
         except TimeoutError:
             await self.end()
             return Outcome.failed(504, f"Stopped after computing for {time_limit:g} s", "request_timeout")
         except (OSError, EOFError, ValueError, ServerError) as error:
-            how = await self._epitaph()
+            how = self._why_ended or await self._epitaph()
             await self.end()
-            epitaph = f"The process that computed this request ended: {how or error}"
+            epitaph = self._why_ended or f"The process that computed this request ended: {how or error}"
             return Outcome.failed(500, epitaph, "runner_server_error")
+        finally:
+            if watching is not None:
+                watching.cancel()
+            if self._printed is not None:
+                self._printed.listen(None)
+            log.end()
         headers = {"x-fal-billable-units": "0"} if message["status"] == 422 else {}  # noqa: PLR2004
         return Outcome(message["status"], message["body"].encode("ascii"), headers)
 
@@ -82,23 +98,67 @@ class WorkerProcess:
     async def end(self) -> None:
         """End the process, whatever it is doing, and wait until it is gone."""
         process, self._process = self._process, None
+        printed, self._printed = self._printed, None
         if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            _kill_group(process.pid)
             await process.wait()
+        if printed is not None:
+            printed.close()
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "nbkit.server.worker",
-                *self._words,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env={**_ONE_THREAD, **os.environ},
-            )
+            await self.end()
+            self._printed = printed = PrintedPipe()
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "nbkit.server.worker",
+                    *self._words,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=printed.end,
+                    env={**_ONE_THREAD, **os.environ},
+                    start_new_session=True,
+                )
+            finally:
+                printed.hand_over()
+            self._ending = asyncio.create_task(_end_with(self._process))
         return self._process
+
+    async def _computed(
+        self, process: asyncio.subprocess.Process, order: Message, log: RequestLog
+    ) -> Message:
+        """Give the process a request and take what it says until it tells the outcome."""
+        printed = self._printed
+        if printed is None:
+            raise ServerError("a worker has no pipe")
+        printed.listen(log, self._flooded)
+        await self._send(process, order)
+        while True:
+            message = await self._receive(process)
+            printed.drain()  # what was printed before this was said
+            if "status" in message:
+                return message
+            log.take(message)
+
+    def _flooded(self, most: int) -> None:
+        self._kill(
+            f"The function was ended because it printed more than {_in_words(most)}; "
+            "print less, or write to a file and return its Path"
+        )
+
+    def _too_large(self, held: int, most: int) -> None:
+        self._kill(
+            f"The function was ended because its process held {_in_words(held)} of memory, and may hold "
+            f"{_in_words(most)}; give the endpoint a larger memory_limit, or the server a larger --memory-limit"
+        )
+
+    def _kill(self, why: str) -> None:
+        """End the process at once, for a reason that its request is told."""
+        if self._process is not None:
+            self._why_ended = why
+            _kill_group(self._process.pid)
 
     async def _send(self, process: asyncio.subprocess.Process, message: Message) -> None:
         if process.stdin is None:
@@ -123,3 +183,19 @@ class WorkerProcess:
         if code < 0:
             return f"signal {-code} ({signal.Signals(-code).name})"
         return f"exit code {code}"
+
+
+async def _end_with(process: asyncio.subprocess.Process) -> None:
+    """See to it that what a process started ends when it does: such a child may hold its pipes open for ever."""
+    await process.wait()
+    _kill_group(process.pid)
+
+
+def _kill_group(leader: int) -> None:
+    """End a process and those that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _in_words(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
