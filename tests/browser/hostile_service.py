@@ -42,10 +42,11 @@ def serve(server: ScriptedServer) -> None:
 
     Dify's apps are at `/failed-N/v1` and `/asks-N/v1`.
     """
-    server.on("GET", "/picture.png", answer(body=_picture(), headers={"content-type": "image/png"}))
     paths = {}
     for number, word in enumerate(WORDS):
-        _serve_queue(server, f"acme/shown-{number}", word)
+        png = answer(body=_picture(number), headers={"content-type": "image/png"})
+        server.on("GET", f"/picture-{number}.png", png)
+        _serve_queue(server, f"acme/shown-{number}", word, f"{server.origin}/picture-{number}.png")
         refused = server.queue(f"acme/refused-{number}", request_id=f"r{number}")
         detail = [{"loc": ["body", word], "msg": word, "type": word, "ctx": {word: word}, "input": word}]
         server.on(
@@ -67,17 +68,17 @@ def serve(server: ScriptedServer) -> None:
     )
 
 
-def _serve_queue(server: ScriptedServer, endpoint: str, word: str) -> None:
+def _serve_queue(server: ScriptedServer, endpoint: str, word: str, picture: str) -> None:
     log = {"message": word, "level": word, "source": word, "timestamp": "2026-01-01T00:00:00Z"}
     running = {"status": "IN_PROGRESS", "logs": [log], "metrics": {}}
     done = {"status": "COMPLETED", "logs": [log, {**log, "message": word * 40}], "metrics": {}}
-    file = {"url": f"{server.origin}/picture.png", "content_type": "image/png", "file_name": word}
+    file = {"url": picture, "content_type": "image/png", "file_name": word}
     output = {"images": [file], word: word, "list": [word, {word: word}], "seed": 1, "prompt": word}
     server.queue(endpoint, statuses=(running, done), output=output, request_id="r1")
 
 
 def _serve_workflow(server: ScriptedServer, endpoint: str, word: str) -> None:
-    picture = {"images": [{"url": f"{server.origin}/picture.png", "file_name": word}], word: word}
+    picture = {"images": [{"url": f"{server.origin}/picture-0.png", "file_name": word}], word: word}
     events = [
         {"type": "submit", "node_id": word, "app_id": word, "request_id": word},
         {"type": "completion", "node_id": word, "app_id": word, "output": picture},
@@ -115,7 +116,7 @@ def _body(word: str) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}}
 
 
-def _picture() -> bytes:
+def _picture(number: int) -> bytes:
     buffer = io.BytesIO()
-    Image.radial_gradient("L").save(buffer, "PNG")
+    Image.radial_gradient("L").rotate(number).save(buffer, "PNG")
     return buffer.getvalue()

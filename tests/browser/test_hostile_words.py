@@ -56,6 +56,12 @@ nbkit.watch(asking)""",
     "for n in range(len(WORDS)):\n    display(nbkit.form(f'acme/shown-{n}', client))",
     "for n in range(len(WORDS)):\n    display(client.schema(f'acme/shown-{n}'), apps[n].schema('dify/default'))",
     "display(nbkit.table(results), nbkit.gallery(results, failed))\nnbkit.compare(*results)",
+    """\
+axes = {"endpoint": ["acme/shown-0", "acme/shown-1"], "prompt": list(WORDS[:2])}
+study = nbkit.Sweep("", {word: word for word in WORDS[:2]}, axes, client=client, name=WORDS[0])
+study.run()""",
+    "nbkit.vote(study, by='endpoint')",
+    "found = nbkit.history.search()\ndisplay(found, found.totals, found[0])",
     "client.submit(' '.join(WORDS), {})",
 )
 TOUCH = """() => {
