@@ -21,7 +21,8 @@ notebooks: weights ## Execute the notebooks and keep their outputs, in their pla
 	$(BIN)/python -m tests.save_notebook
 
 test: lint weights chromium $(JS)/node_modules ## Run everything that decides whether a change is good: lint, types, tests.
-	$(BIN)/pytest
+	rm -rf build/screenshots
+	$(BIN)/pytest --numprocesses=2 --dist=worksteal
 
 lint: $(READY) ## Check style and types.
 	$(BIN)/ruff check .

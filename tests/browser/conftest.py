@@ -28,7 +28,7 @@ def keep(shown: Page | Locator, name: str) -> None:
 class OpenNotebook(Protocol):
     """Opens a notebook in a page of its own."""
 
-    def __call__(self, *cells: str) -> NotebookPage:
+    def __call__(self, *cells: str, kernel: str = "python3") -> NotebookPage:
         """Open it, of some code cells, with a fresh kernel."""
 
 
@@ -48,7 +48,6 @@ def chromium() -> str:
 @pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
     """One browser for all tests. It can reach this machine only."""
-    shutil.rmtree(SCREENSHOTS, ignore_errors=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium,
@@ -112,8 +111,8 @@ def page(witness: Witness) -> Page:
 def open_notebook(lab: JupyterLab, page: Page, request: pytest.FixtureRequest) -> Iterator[OpenNotebook]:
     """Open a notebook; its kernel ends with the test."""
 
-    def open_notebook(*cells: str) -> NotebookPage:
-        path = lab.write(f"{request.node.name}.ipynb", *cells)
+    def open_notebook(*cells: str, kernel: str = "python3") -> NotebookPage:
+        path = lab.write(f"{request.node.name}.ipynb", *cells, kernel=kernel)
         notebook = NotebookPage(page, lab, path.name)
         notebook.open()
         return notebook

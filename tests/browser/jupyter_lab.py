@@ -97,15 +97,27 @@ class JupyterLab:
         """What it printed."""
         return (self._folder / "jupyter.log").read_text(errors="replace")
 
-    def write(self, name: str, *cells: str) -> Path:
-        """Write a notebook of code cells."""
+    def write(self, name: str, *cells: str, kernel: str = "python3") -> Path:
+        """Write a notebook of code cells, for a kernel."""
         book = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+            metadata={"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}},
         )
         path = self.notebooks / name
         nbformat.write(book, path)
         return path
+
+    def add_kernel(self, name: str, python_path: str) -> None:
+        """Offer one more kernel: this Python, with other folders to import from."""
+        folder = self._folder / "data" / "kernels" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        spec = {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": f"{name} (ipykernel)",
+            "language": "python",
+            "env": {"PYTHONPATH": os.pathsep.join((python_path, str(ROOT)))},
+        }
+        (folder / "kernel.json").write_text(json.dumps(spec))
 
     def end_kernels(self) -> None:
         """Shut every kernel down, as closing them in the list of running kernels does."""

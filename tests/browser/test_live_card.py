@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from tests.browser.conftest import keep
+from tests.oldest_jupyter import VERSIONS, oldest_jupyter
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
     from tests.browser.conftest import OpenNotebook
+    from tests.browser.jupyter_lab import JupyterLab
     from tests.browser.notebook_page import NotebookPage
 
 SLOW = 'local/collage -n 8 -p image_size={"width": 2048, "height": 2048}'
@@ -54,6 +56,34 @@ def test_cancel_and_interrupt_stop_the_run_at_the_server(open_notebook: OpenNote
     notebook.page.get_by_role("button", name="Interrupt the kernel").click()
     notebook.ended(3)
     is_stopped(notebook, 3, 4)
+
+
+def test_runs_are_stopped_on_the_oldest_kernel_too(lab: JupyterLab, open_notebook: OpenNotebook) -> None:
+    """Where a click is not heard while a cell runs the card says what is; the card of a background run has its button."""
+    lab.add_kernel("oldest", oldest_jupyter())
+    notebook = open_notebook(
+        "import ipykernel, IPython\nipykernel.__version__, IPython.__version__",
+        "%load_ext nbkit",
+        f"%%generate {SLOW}\na cat",
+        "",
+        f"%%generate {SLOW} --background\na dog",
+        "",
+        kernel="oldest",
+    )
+    expect(notebook.run(0)).to_have_text(re.compile(re.escape(VERSIONS)))
+    notebook.run(1)
+    shown = notebook.start(2)
+    expect(shown).to_contain_text("running")
+    expect(shown).to_contain_text("■ (interrupt) cancels it")
+    keep(shown, "running-oldest")
+    notebook.page.get_by_role("button", name="Interrupt the kernel").click()
+    notebook.ended(2)
+    is_stopped(notebook, 2, 3)
+
+    shown = notebook.run(4)
+    expect(shown).to_contain_text("running")
+    shown.get_by_role("button", name="Cancel").click()
+    is_stopped(notebook, 4, 5)
 
 
 def test_a_background_card_goes_on_while_another_cell_runs(open_notebook: OpenNotebook) -> None:
