@@ -59,7 +59,7 @@ def test_cancel_and_interrupt_stop_the_run_at_the_server(open_notebook: OpenNote
 
 
 def test_runs_are_stopped_on_the_oldest_kernel_too(lab: JupyterLab, open_notebook: OpenNotebook) -> None:
-    """Where a click is not heard while a cell runs the card says what is; the card of a background run has its button."""
+    """Where no click is heard while a cell runs, the card says what is; that of a background run has its button."""
     lab.add_kernel("oldest", oldest_jupyter())
     notebook = open_notebook(
         "import ipykernel, IPython\nipykernel.__version__, IPython.__version__",
