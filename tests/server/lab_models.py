@@ -27,6 +27,19 @@ def wait(given: Values, job: Any) -> Values:
     return {"waited": given["seconds"]}
 
 
+def meet(given: Values, job: Any) -> Values:
+    """Come to a folder, and wait until others are there too."""
+    folder = Path(given["folder"])
+    (folder / given["name"]).touch()
+    ends = time.monotonic() + 30
+    while len(list(folder.iterdir())) < given["others"] + 1:
+        if time.monotonic() > ends:
+            raise RuntimeError("nobody else came")
+        time.sleep(0.02)
+        job.progress(0.5, "waiting")
+    return {"name": given["name"]}
+
+
 def stubborn(given: Values, _job: Any) -> Values:
     """Take some seconds and listen to nobody."""
     time.sleep(given["seconds"])
