@@ -17,6 +17,7 @@ _NAMES = (("cell", "generate"), ("line", "generate"), ("line", "nbkit"))
 def load(shell: InteractiveShell) -> None:
     """Register the magics and the completion of their options."""
     from nbkit.magics.completion import make_matcher
+    from nbkit.magics.formatters import add_formatters
     from nbkit.magics.generate import GenerateMagics
     from nbkit.magics.nbkit_magic import NbkitMagics
     from nbkit.magics.notebook import Notebook
@@ -29,6 +30,7 @@ def load(shell: InteractiveShell) -> None:
     matcher = make_matcher(notebook)
     shell.Completer.custom_matchers.append(matcher)
     setattr(shell, _MATCHER, matcher)
+    add_formatters(shell, notebook.originals)
     _tell_orphans_after(shell)
     threading.Thread(target=_load_ahead, name="nbkit-load", daemon=True).start()
 
@@ -61,6 +63,9 @@ def _load_ahead() -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Take away what `load` gave; what is not there is left alone."""
+    from nbkit.magics.formatters import remove_formatters
+
+    remove_formatters(shell)
     for kind, name in _NAMES:
         shell.magics_manager.magics[kind].pop(name, None)
     things: list[Any]

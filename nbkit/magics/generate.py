@@ -22,7 +22,6 @@ from nbkit.magics.grammar import parse
 from nbkit.magics.help import GENERATE
 from nbkit.magics.known import DEFAULT_WITH_KEY, DEFAULT_WITHOUT_KEY
 from nbkit.magics.settings import Chosen
-from nbkit.widgets.originals import Originals
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -43,8 +42,6 @@ class GenerateMagics(Magics):
     def __init__(self, shell: InteractiveShell, notebook: Notebook) -> None:
         super().__init__(shell)
         self._notebook = notebook
-        # Where the notebook lies: the working folder as it was before any cell could change it.
-        self._originals = Originals(Path.cwd())
 
     @no_var_expand
     @line_cell_magic
@@ -77,12 +74,12 @@ class GenerateMagics(Magics):
         run = self._begin(endpoint, given, request)
         show = request.show or (settings.values["show"].value if "show" in settings.values else "all")
         if request.background:
-            card = LiveCard(run, show=show, background=True, originals=self._originals)
+            card = LiveCard(run, show=show, background=True, originals=self._notebook.originals)
             card.open()
             self._notebook.began(run, card, request.name)
             made: Run | Result = run
         else:
-            made = follow(run, show=show, originals=self._originals)
+            made = follow(run, show=show, originals=self._notebook.originals)
         if request.name:
             self._notebook.variables[request.name] = made
 

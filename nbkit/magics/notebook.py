@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbkit.display.escape import clean
@@ -12,6 +13,7 @@ from nbkit.errors import InputError
 from nbkit.magics.offers import Offers
 from nbkit.magics.settings import Nbkit, read
 from nbkit.magics.template import nearest
+from nbkit.widgets.originals import Originals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
@@ -59,6 +61,7 @@ class Notebook:
         used: The endpoints that its cells called, the newest last.
         default: The endpoint that answered the last cell that named none.
         offers: What TAB knows of endpoints.
+        originals: The folder beside the notebook for whole files, which previews link to.
         jobs: The runs that cells began in the background, oldest first.
     """
 
@@ -71,6 +74,8 @@ class Notebook:
         self.used: dict[str, None] = {}
         self.default = ""
         self.offers = Offers(lambda: self.client)
+        # Where the notebook lies: the working folder as it was before any cell could change it.
+        self.originals = Originals(Path.cwd())
         self._client: Client | None = None
         self._making = threading.Lock()
         self._told: set[str] = set()

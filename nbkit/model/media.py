@@ -185,10 +185,14 @@ class Media:
         facts = (self.content_type, pixels, size, where)
         return clean(f"<Media {self.name}: {', '.join(filter(None, facts))}>")
 
+    def figures(self) -> tuple[Figure, ...]:
+        """The file as something to be shown, as several have them."""
+        return (self.figure(),)
+
     def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
         from nbkit.display.figure import bundle
 
-        return bundle([self.figure()])
+        return bundle(self.figures())
 
 
 class Files(tuple[Media, ...]):

@@ -17,6 +17,7 @@ from nbkit.model.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from nbkit.display.card import Card
     from nbkit.model.media import Media
 
 
@@ -172,10 +173,11 @@ class Result:
         stand_in = f" (stand-in: {self.stand_in})" if self.stand_in else ""
         return clean(f"<Result of {self.endpoint}{stand_in}: {', '.join(filter(None, facts))}>")
 
-    def _repr_mimebundle_(self, **_choice: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        from nbkit.display.card import Card, bundle
+    def card(self) -> Card:
+        """The result as something to be shown."""
+        from nbkit.display.card import Card
 
-        card = Card(
+        return Card(
             endpoint=self.endpoint,
             status="succeeded",
             request_id=self.request_id,
@@ -188,4 +190,8 @@ class Result:
             is_partial=self.is_partial,
             from_history=self.from_history.said if self.from_history else "",
         )
-        return bundle(card), self.facts()
+
+    def _repr_mimebundle_(self, **_choice: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        from nbkit.display.card import bundle
+
+        return bundle(self.card()), self.facts()

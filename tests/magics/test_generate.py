@@ -139,7 +139,10 @@ def test_the_magic_works_inside_others(shell: Shell, answers: Answers) -> None:
 def test_unloading_takes_everything_away(shell: Shell) -> None:
     """After `%unload_ext nbkit` the magics are gone, and loading again brings them back once."""
     matchers = len(shell.Completer.custom_matchers)
+    formatter: Any = shell.display_formatter
+    assert "nbkit.model.result.Result" in formatter.mimebundle_formatter
     shell.run_line_magic("unload_ext", "nbkit")
+    assert "nbkit.model.result.Result" not in formatter.mimebundle_formatter
     assert not set(shell.magics_manager.magics["cell"]) & {"generate"}
     assert not set(shell.magics_manager.magics["line"]) & {"generate", "nbkit"}
     assert len(shell.Completer.custom_matchers) == matchers - 1
