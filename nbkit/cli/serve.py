@@ -12,6 +12,7 @@ from typing import Any
 from nbkit.errors import NbkitError
 
 KEY_VARIABLE = "NBKIT_SERVER_KEY"
+STORE_VARIABLE = "NBKIT_SERVER_STORE"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -31,6 +32,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--data-dir", type=Path, metavar="DIR", help="folder for files and requests (of one server)"
+    )
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="where files are, for servers and workers that share them: s3://bucket/folder, file:///mnt/lab "
+        f"(or the variable {STORE_VARIABLE}; default: the data folder)",
     )
     parser.add_argument("--key", help=f"key that callers must show (better: the variable {KEY_VARIABLE})")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that compute at once")
@@ -82,6 +89,8 @@ def run(options: argparse.Namespace) -> int:
         "allowed_origins": tuple(options.allow_origin),
         "nickname": options.nickname,
         "dify_version": options.dify_version,
+        # What is set for a server that several share is not for the one that a kernel has for itself.
+        "store": options.store or (None if options.exit_with_parent else os.environ.get(STORE_VARIABLE)),
     }
     with contextlib.ExitStack() as stack:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import uuid
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 import nbkit
-from nbkit.errors import InputError
+from nbkit.errors import InputError, MediaError
 from nbkit.server import (
     openapi,
     proxy,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from nbkit.server.workplace import Workplace
 
 _SWEEP_SECONDS = 600.0
+_log = logging.getLogger("nbkit.server")
 _FILE = "{signature}/{file_id}/{name}"
 
 
@@ -66,7 +68,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        service.files.drop_stale()
+        await service.files.away(service.files.drop_stale)
         service.saved.load()
         await service.dispatcher.open()
         await service.resume()
@@ -90,6 +92,7 @@ def create_app(
             QueueFull: _sentence(429),
             JournalFailed: _sentence(507),
             InputError: _sentence(422),
+            MediaError: _files_failed,
             HTTPException: _http,
             ClientDisconnect: _left,
             Exception: _unforeseen,
@@ -155,9 +158,9 @@ async def _sweep(service: Service) -> None:
     """Drop what is too old or too much now and then; that expired things cannot be had does not wait for it."""
     files, limits = service.files, service.settings
     while True:
-        with contextlib.suppress(OSError):
-            await asyncio.to_thread(files.drop_expired)
-            await asyncio.to_thread(files.trim, limits.kept_file_seconds, limits.kept_file_bytes)
+        with contextlib.suppress(OSError, MediaError):
+            await files.away(files.drop_expired)
+            await files.away(files.trim, limits.kept_file_seconds, limits.kept_file_bytes)
         await service.store.sweep()
         await asyncio.sleep(_SWEEP_SECONDS)
 
@@ -165,6 +168,12 @@ async def _sweep(service: Service) -> None:
 async def _left(_request: Request, _error: Exception) -> Response:
     """The caller went away in the middle of the body; nobody reads this."""
     return reply({"detail": "The body broke off."}, 400)
+
+
+async def _files_failed(_request: Request, error: Exception) -> Response:
+    """The server's files cannot be read or written; where they are is no business of the caller's."""
+    _log.error("%s", error)
+    return reply({"detail": "The server cannot reach its files now. Its log says why."}, 503)
 
 
 async def _bad_request(_request: Request, error: Exception) -> Response:

@@ -1,34 +1,44 @@
 """Files that the server keeps: uploads and outputs, each behind an address that nobody can guess.
 
 A file is two entries of one folder, `<id>` and `<id>.json`. What clients call it stands only in the latter, so no
-name from outside ever becomes part of a path.
+name from outside ever becomes part of a path. The folder is the server's, or in a store that it shares.
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from nbkit.errors import ServerError
+from nbkit.server.secret import given_secret, kept_secret, shared_secret
+from nbkit.stores.folder import FolderStore
+from nbkit.stores.opening import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
+
+    from nbkit.stores.store import Store
+
+Given = TypeVar("Given")
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _TYPE = re.compile(r"[\w.+-]{1,80}/[\w.+-]{1,80}(; ?[\w-]{1,40}=[\w.\"-]{1,80})*", re.ASCII)
 _LONGEST_NAME = 120
-_SECRET_BYTES = 32
 _STALE_SECONDS = 86_400
 _OCTETS = "application/octet-stream"
+_FILES, _PARTS, _EXPIRING = "files", "parts", "expiring"
+_DESCRIPTION_BYTES = 65_536
+_AT_ONCE = 32
+_NEVER = 10.0**12  # seconds since 1970 that nobody waits for, and whose digits fit into a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,52 +81,110 @@ class StoredFile:
 
 
 class FileStore:
-    """The files below one folder. Several processes may use it at once.
+    """The files of a server, in its own folder or in a store that it shares with others. Several processes may use it.
+
+    What it does with files may take long: `away` keeps that from the loop.
+
+    Args:
+        folder: The server's folder.
+        store: The address of a store that other servers and workers use too; an empty string for the folder itself.
+        is_joined: Whether the folder has the store's secret already, so that the store need not be asked.
 
     Attributes:
         mark: What stands in a model's output in place of the address of the files, until it is known by which
             address the client reaches the server. Nobody outside can write it.
+
+    Raises:
+        ConfigError: The address is none, or its driver is not installed.
+        MediaError: The store cannot be reached.
+        ServerError: The folder signs with another secret than the store.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._files = folder / "files"
-        self._parts = folder / "parts"
-        self._files.mkdir(parents=True, exist_ok=True)
-        self._parts.mkdir(parents=True, exist_ok=True)
-        self._secret = kept_secret(folder / "secret")
+    def __init__(self, folder: Path, store: str = "", *, is_joined: bool = False) -> None:
+        self._drafts = folder / _PARTS
+        self._drafts.mkdir(parents=True, exist_ok=True)
+        self._store: Store = open_store(f"{store.rstrip('/')}/server") if store else FolderStore(folder)
+        self._secret = given_secret() or (
+            shared_secret(folder / "secret", self._store)
+            if store and not is_joined
+            else kept_secret(folder / "secret")
+        )
+        # A store that hangs must not take the threads that everything else needs.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "nbkit-store") if store else None
         self.mark = f"nbkit-file:{self._sign('mark', '')}/"
 
+    async def away(self, act: Callable[..., Given], *given: Any) -> Given:
+        """Do something with files on a thread, and give what it gives."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, act, *given)
+
     def path(self, file_id: str) -> Path | None:
-        """Where a file's bytes are, whether they exist or not; None for what is not an id."""
-        return self._files / file_id if _ID.fullmatch(file_id) else None
+        """Where a file's bytes are, whether they exist or not; None for what is no id, and where they are elsewhere."""
+        return self._store.path(f"{_FILES}/{file_id}") if _ID.fullmatch(file_id) else None
 
-    def part(self, file_id: str, number: int) -> Path | None:
-        """Where one part of a file that comes in parts is; None for what is not an id."""
-        return self._parts / f"{file_id}.{number}" if _ID.fullmatch(file_id) else None
+    def size(self, file_id: str) -> int | None:
+        """Bytes of a file; None where there is none."""
+        return self._store.size(f"{_FILES}/{file_id}") if _ID.fullmatch(file_id) else None
 
-    def parts(self, file_id: str) -> list[Path]:
-        """All parts that have come of a file."""
-        return sorted(self._parts.glob(f"{file_id}.*")) if _ID.fullmatch(file_id) else []
+    def read(self, file_id: str, limit: int) -> bytes:
+        """A file that was found.
+
+        Raises:
+            MediaError: It cannot be read, or is larger than `limit` bytes.
+        """
+        return self._store.read(f"{_FILES}/{file_id}", limit)
+
+    async def pieces(self, file_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes of a file that was found, from one place to before another."""
+        blocks = self._store.blocks(f"{_FILES}/{file_id}", start, end)
+        try:
+            while block := await self.away(next, blocks, b""):
+                yield block
+        finally:
+            await self.away(blocks.close)
+
+    def put_part(self, file_id: str, number: int, draft: Path) -> None:
+        """Keep one part of a file that comes in parts."""
+        self._store.take(f"{_PARTS}/{file_id}.{number}", draft)
+
+    def part_size(self, file_id: str, number: int) -> int | None:
+        """Bytes of a part; None where it has not come."""
+        return self._store.size(f"{_PARTS}/{file_id}.{number}")
+
+    def join(self, file_id: str, numbers: Iterable[int]) -> Path:
+        """A draft of some parts, one behind the other; all parts of the file are dropped."""
+        draft = self.draft()
+        with draft.open("wb") as target:
+            for number in numbers:
+                target.writelines(self._store.blocks(f"{_PARTS}/{file_id}.{number}"))
+        for part in self._store.listing(_PARTS):
+            if part.name.startswith(f"{file_id}."):
+                self._store.delete(f"{_PARTS}/{part.name}")
+        return draft
 
     def draft(self) -> Path:
-        """A new path for bytes that are on their way in."""
-        return self._parts / f"draft-{secrets.token_hex(8)}"
+        """A new path on this machine for bytes that are on their way in."""
+        return self._drafts / f"draft-{secrets.token_hex(8)}"
 
     def drop_stale(self) -> None:
-        """Drop parts and drafts of uploads that broke off a day ago or earlier."""
+        """Drop what is left of uploads that broke off a day ago or earlier."""
         oldest = time.time() - _STALE_SECONDS
-        for path in self._parts.iterdir():
-            with contextlib.suppress(FileNotFoundError):  # another server may be at it too
-                if path.stat().st_mtime < oldest:
-                    path.unlink()
+        for store, folder, beginning in (
+            (FolderStore(self._drafts), "", ""),
+            (self._store, _PARTS, ""),
+            (self._store, _FILES, ".part-"),
+        ):
+            for left in store.listing(folder):
+                if left.name.startswith(beginning) and left.written is not None and left.written < oldest:
+                    store.delete(f"{folder}/{left.name}" if folder else left.name)
 
     def drop_expired(self) -> None:
         """Drop the files whose time is over."""
-        for path in self._files.glob("*.json"):
-            file = self._described(path.stem)
-            if file is not None and file.expired:
-                (self._files / file.id).unlink(missing_ok=True)
-                path.unlink(missing_ok=True)
+        for entry in self._store.listing(_EXPIRING):
+            moment, _, file_id = entry.name.partition(".")
+            if moment.isdecimal() and int(moment) < time.time() and _ID.fullmatch(file_id):
+                self._store.delete(f"{_FILES}/{file_id}")
+                self._store.delete(f"{_FILES}/{file_id}.json")
+                self._store.delete(f"{_EXPIRING}/{entry.name}")
 
     def trim(self, seconds: float, size: int) -> None:
         """Drop files that are too old, then the oldest until the rest is not too large.
@@ -125,37 +193,39 @@ class FileStore:
             seconds: How old a file may be.
             size: Bytes that all may have together.
         """
-        found = []
-        for path in self._files.iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                facts = path.stat()
-                found.append((facts.st_mtime, facts.st_size, path))
         oldest, total = time.time() - seconds, 0
-        for written, length, path in sorted(found, reverse=True):
-            total += length
+        found = (
+            (time.time() if it.written is None else it.written, it) for it in self._store.listing(_FILES)
+        )
+        for written, entry in sorted(found, key=lambda it: it[0], reverse=True):
+            total += entry.size
             if written < oldest or total > size:
-                path.unlink(missing_ok=True)
-                if not path.suffix:
-                    path.with_suffix(".json").unlink(missing_ok=True)
+                self._store.delete(f"{_FILES}/{entry.name}")
+                if _ID.fullmatch(entry.name):
+                    self._store.delete(f"{_FILES}/{entry.name}.json")
 
     def describe(self, file: StoredFile) -> None:
-        """Write down what a file is called and which type it has."""
-        (self._files / f"{file.id}.json").write_text(json.dumps(asdict(file)), "utf-8")
+        """Write down what a file is called and which type it has, and when it is to be dropped."""
+        if file.expires is not None and file.expires < _NEVER:
+            # A folder of its own, so that nobody has to read every description.
+            self._store.write(f"{_EXPIRING}/{int(file.expires) + 1}.{file.id}", b"")
+        self._store.write(f"{_FILES}/{file.id}.json", json.dumps(asdict(file)).encode())
 
     def put(self, file: StoredFile, content: bytes | Path) -> None:
-        """Keep bytes, or move a finished draft here."""
-        draft = content if not isinstance(content, bytes) else self.draft()
-        if isinstance(content, bytes):
-            draft.write_bytes(content)
-        self.describe(file)
-        os.replace(draft, self._files / file.id)  # noqa: PTH105 - Path.replace, said plainly: it is atomic
+        """Keep bytes, or a finished draft, which is gone afterwards."""
+        try:
+            self.describe(file)
+            if isinstance(content, bytes):
+                self._store.write(f"{_FILES}/{file.id}", content)
+            else:
+                self._store.take(f"{_FILES}/{file.id}", content)
+        finally:
+            if not isinstance(content, bytes):
+                content.unlink(missing_ok=True)
 
     def find(self, file_id: str) -> StoredFile | None:
         """What a file is called; None where there is none, or only a promise of one."""
-        path = self.path(file_id)
-        if path is None or path.is_symlink() or not path.is_file():
-            return None
-        return self.promised(file_id)
+        return None if self.size(file_id) is None else self.promised(file_id)
 
     def promised(self, file_id: str) -> StoredFile | None:
         """What a file that has an address will be called, whether its bytes have come or not."""
@@ -180,40 +250,18 @@ class FileStore:
         return self.allows(signature, expires, purpose="token") and float(expires) > now
 
     def _described(self, file_id: str) -> StoredFile | None:
-        path = self.path(file_id)
-        if path is None:
+        name = f"{_FILES}/{file_id}.json"
+        if not _ID.fullmatch(file_id) or self._store.size(name) is None:
             return None
         try:
-            facts = json.loads(path.with_suffix(".json").read_text("utf-8"))
+            facts = json.loads(self._store.read(name, _DESCRIPTION_BYTES))
             expires = facts.get("expires")
             return StoredFile(
                 file_id, str(facts["name"]), str(facts["content_type"]), expires and float(expires)
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def _sign(self, purpose: str, subject: str) -> str:
         message = f"{purpose}:{subject}".encode()
         return hmac.new(self._secret, message, hashlib.sha256).hexdigest()[:32]
-
-
-def kept_secret(path: Path) -> bytes:
-    """The 32 bytes of a secret, made when they are first needed and readable by their owner alone.
-
-    Raises:
-        ServerError: The file has another size.
-    """
-    if not path.exists():
-        draft = path.with_name(f"{path.name}-{secrets.token_hex(8)}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(_SECRET_BYTES))
-        # Linked when it is whole: another process that starts now sees all of one secret or none.
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    secret = path.read_bytes()
-    if len(secret) != _SECRET_BYTES:
-        raise ServerError(
-            f"{path} is damaged", hint="delete it; what was signed with it before will not be known"
-        )
-    return secret

@@ -25,6 +25,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_SIDE = 8192  # pixels
 MAX_PIXELS = 36_000_000
 _LONGEST_ADDRESS = 2000
+_LARGEST = 2**30
 
 
 def load_picture(url: str, field: str, files: FileStore, *, public_only: bool = False) -> Image.Image:
@@ -69,13 +70,12 @@ def _from_data_uri(url: str, field: str) -> bytes:
 
 
 def _own_file(url: str, files: FileStore) -> bytes | None:
-    """The bytes of one of our own files, read from the disk whatever host its address names."""
+    """The bytes of one of our own files, whatever host its address names."""
     # What follows the last three slashes, whether it is a whole address or the mark that models write.
     *_, signature, file_id, _name = ["", "", *url[-_LONGEST_ADDRESS:].split("/")]
     if not files.allows(signature, file_id):
         return None
-    path = files.path(file_id)
-    return path.read_bytes() if path and files.find(file_id) else None
+    return files.read(file_id, _LARGEST) if files.find(file_id) else None
 
 
 def _decode(content: bytes, field: str) -> Image.Image:

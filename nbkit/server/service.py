@@ -51,7 +51,7 @@ class Service:
     def __init__(self, settings: Settings, catalogue: Catalogue, workplace: Workplace | None = None) -> None:
         self.settings = settings
         self.catalogue = catalogue
-        self.files = FileStore(settings.data_dir)
+        self.files = FileStore(settings.data_dir, settings.store)
         self.store = RunStore(settings, SqliteJournal(settings.data_dir))
         self.dispatcher = Dispatcher(settings, self.store, workplace or ThisMachine(settings))
         self.webhooks = Webhooks(settings, self.files)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nbkit.config import data_dir
 from nbkit.errors import ConfigError
 from nbkit.model.address import is_loopback, origin
+from nbkit.stores.address import check_url
 from nbkit.wire.dify.era import era_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Settings:
         kept_file_bytes: How large they may be together; the oldest go first.
         dify_version: Which Dify the workflow API speaks like: `0.6` or `1.13`.
         dify_ping: Seconds between two signs of life on its event streams.
+        store: The address of a store for files that several servers and workers share; an empty string for `data_dir`.
         webhook_delay: Seconds before a webhook that was not taken is sent again; doubled each time.
     """
 
@@ -78,12 +80,15 @@ class Settings:
     kept_file_bytes: int = 20 * 1024 * MiB
     dify_version: str = "1.13"
     dify_ping: float = 10.0
+    store: str = ""
     webhook_delay: float = 1.0
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"--workers is {self.workers}; a server needs at least one")
         era_of(self.dify_version)
+        if self.store:
+            check_url(self.store)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", self.nickname):
             raise ConfigError(f"--nickname is {self.nickname[:80]!r}; it takes letters, digits, _ and -")
         for allowed in self.allowed_origins:

@@ -7,15 +7,15 @@ signature of its own, so that whoever was given it can use it plainly, and nobod
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import FileResponse, Response
 
 from nbkit.server.files import StoredFile
 from nbkit.server.replies import BadRequest, origin_of, read_json, reply, service_of
+from nbkit.server.shared_file_response import SharedFileResponse
 from nbkit.server.wishes import file_seconds
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def initiate(request: Request) -> Response:
     names = (str(body.get("file_name") or ""), str(body.get("content_type") or ""))
     file = StoredFile.new(*names, file_seconds(request.headers))
     files = service_of(request).files
-    await asyncio.to_thread(files.describe, file)
+    await files.away(files.describe, file)
     upload_url = f"{_cdn(request)}/uploads/{files.address(file, purpose='put')}"
     return reply({"upload_url": upload_url, "file_url": _address(request, file)})
 
@@ -65,15 +65,15 @@ async def initiate(request: Request) -> Response:
 async def upload(request: Request) -> Response:
     """Take a whole file (`POST /cdn/files/upload`)."""
     file = _announced(request)
-    draft = await _receive(request)
-    await asyncio.to_thread(service_of(request).files.put, file, draft)
+    files, draft = service_of(request).files, await _receive(request)
+    await files.away(files.put, file, draft)
     return reply({"access_url": _address(request, file)})
 
 
 async def begin_parts(request: Request) -> Response:
     """Promise a file that will come in parts (`POST /cdn/files/upload/multipart`)."""
     file, files = _announced(request), service_of(request).files
-    await asyncio.to_thread(files.describe, file)
+    await files.away(files.describe, file)
     # The upload id is a signature to write with: the address is one to read with, and may be passed on.
     upload_id = files.address(file, purpose="put").partition("/")[0]
     return reply({"access_url": _address(request, file), "uploadId": upload_id})
@@ -81,22 +81,21 @@ async def begin_parts(request: Request) -> Response:
 
 async def put_whole(request: Request) -> Response:
     """Take a promised file (`PUT /cdn/uploads/…`)."""
-    file = _promised(request, request.path_params["signature"])
-    draft = await _receive(request)
-    await asyncio.to_thread(service_of(request).files.put, file, draft)
+    file = await _promised(request, request.path_params["signature"])
+    files, draft = service_of(request).files, await _receive(request)
+    await files.away(files.put, file, draft)
     return reply({"access_url": _address(request, file)})
 
 
 async def put_part(request: Request) -> Response:
     """Take one part; its tag stands in the header, as one client reads it, and in the body, as the other does."""
-    file = _promised(request, _write_signature(request))
+    file, files = await _promised(request, _write_signature(request)), service_of(request).files
     number = int(request.path_params["number"])
-    target = service_of(request).files.part(file.id, number)
-    if target is None or not 1 <= number <= MAX_PARTS:
+    if not 1 <= number <= MAX_PARTS:
         raise BadRequest(400, f"Parts are numbered from 1 to {MAX_PARTS}.")
     draft = await _receive(request)
     etag = f'"{file.id}-{number}-{draft.stat().st_size}"'
-    draft.replace(target)
+    await files.away(files.put_part, file.id, number, draft)
     answer = reply({"partNumber": number, "etag": etag})
     answer.headers["etag"] = etag
     return answer
@@ -104,31 +103,33 @@ async def put_part(request: Request) -> Response:
 
 async def complete_parts(request: Request) -> Response:
     """Join the parts, by their numbers (`POST …/complete`)."""
-    file, service = _promised(request, _write_signature(request)), service_of(request)
+    file, service = await _promised(request, _write_signature(request)), service_of(request)
+    files = service.files
     parts = (await read_json(request)).get("parts")
     try:
         listed = sorted((int(part["partNumber"]), str(part["etag"])) for part in parts or [])
     except (TypeError, ValueError, KeyError) as error:
         raise BadRequest(400, "`parts` is a list of objects with partNumber and etag.") from error
-    draft = await asyncio.to_thread(_join, service.files, file, listed, service.settings.max_upload_bytes)
-    await asyncio.to_thread(service.files.put, file, draft)
+    draft = await files.away(_join, files, file, listed, service.settings.max_upload_bytes)
+    await files.away(files.put, file, draft)
     return reply({"access_url": _address(request, file)})
 
 
 async def download(request: Request) -> Response:
     """Give a file (`GET /cdn/files/…`); HEAD and ranges too."""
     given, files = request.path_params, service_of(request).files
-    file = files.find(given["file_id"]) if files.allows(given["signature"], given["file_id"]) else None
-    path = files.path(given["file_id"])
-    if file is None or path is None or file.name != given["name"]:
+    known = files.allows(given["signature"], given["file_id"])
+    file = await files.away(files.find, given["file_id"]) if known else None
+    if file is None or file.name != given["name"]:
         raise BadRequest(404, "There is no such file.")
-    return FileResponse(
-        path,
-        media_type=file.content_type,
-        filename=file.name,
-        content_disposition_type="inline" if is_inert(file.content_type) else "attachment",
-        headers={**FILE_HEADERS, "cache-control": _freshness(file)},
-    )
+    facts: dict[str, Any] = {
+        "media_type": file.content_type,
+        "filename": file.name,
+        "content_disposition_type": "inline" if is_inert(file.content_type) else "attachment",
+        "headers": {**FILE_HEADERS, "cache-control": _freshness(file)},
+    }
+    path = files.path(file.id)
+    return SharedFileResponse(files, file.id, **facts) if path is None else FileResponse(path, **facts)
 
 
 def is_inert(content_type: str) -> bool:
@@ -175,23 +176,16 @@ def _bounded(size: int, limit: int) -> int:
 
 def _join(files: FileStore, file: StoredFile, listed: list[tuple[int, str]], limit: int) -> Path:
     """Join the listed parts into a draft and drop them."""
-    paths = []
+    total = 0
     for number, etag in listed:
-        path = files.part(file.id, number)
-        if path is None or not path.is_file() or etag != f'"{file.id}-{number}-{path.stat().st_size}"':
+        size = files.part_size(file.id, number)
+        if size is None or etag != f'"{file.id}-{number}-{size}"':
             raise BadRequest(400, f"Part {number} has not come, or its etag is another.")
-        paths.append(path)
-    if not paths:
+        total += size
+    if not listed:
         raise BadRequest(400, "A file has at least one part.")
-    _bounded(sum(path.stat().st_size for path in paths), limit)
-    draft = files.draft()
-    with draft.open("wb") as target:
-        for path in paths:
-            with path.open("rb") as part:
-                shutil.copyfileobj(part, target, _BATCH)
-    for path in files.parts(file.id):
-        path.unlink(missing_ok=True)
-    return draft
+    _bounded(total, limit)
+    return files.join(file.id, [number for number, _ in listed])
 
 
 def _announced(request: Request) -> StoredFile:
@@ -201,10 +195,11 @@ def _announced(request: Request) -> StoredFile:
     return StoredFile.new(*names, file_seconds(headers))
 
 
-def _promised(request: Request, signature: str) -> StoredFile:
+async def _promised(request: Request, signature: str) -> StoredFile:
     """The file that an upload's address was made for."""
     files, file_id = service_of(request).files, request.path_params["file_id"]
-    file = files.promised(file_id) if files.allows(signature, file_id, purpose="put") else None
+    known = files.allows(signature, file_id, purpose="put")
+    file = await files.away(files.promised, file_id) if known else None
     if file is None:
         raise BadRequest(404, "There is no such upload.")
     return file

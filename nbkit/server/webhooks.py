@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from nbkit.errors import NbkitError, ServerError
 from nbkit.model.address import origin, shown
-from nbkit.server.files import kept_secret
 from nbkit.server.public_address import NotPublic, public_place
 from nbkit.server.replies import BadRequest
+from nbkit.server.secret import kept_secret
 from nbkit.wire.fal.webhooks import Signature, jwks, signed_message, webhook_body
 
 if TYPE_CHECKING:

@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 
 PUBLIC_ONLY = "--public-only"
 _NO_PIPE = 70  # EX_SOFTWARE: users' code closed what this process speaks through
+STORE_VARIABLE = "NBKIT_SERVER_STORE"
+"""The address of the server's store: not an argument, which every user of the machine could read."""
 
 
 def main(data_dir: str, *, public_only: bool = False) -> None:
@@ -88,7 +90,8 @@ def main(data_dir: str, *, public_only: bool = False) -> None:
         except (OSError, ValueError):
             os._exit(_NO_PIPE)
 
-    files = FileStore(Path(data_dir))
+    # Users' code has no business with what may open the store; the server has seen to the folder's secret.
+    files = FileStore(Path(data_dir), os.environ.pop(STORE_VARIABLE, ""), is_joined=True)
     loader = Loader(CodeStore(Path(data_dir) / "code"))
     worker = Worker(send, files, loader, printed, public_only=public_only)
     threading.Thread(target=worker.listen, args=(inbox,), daemon=True).start()

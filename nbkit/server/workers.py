@@ -19,7 +19,7 @@ from nbkit.server import frames
 from nbkit.server.memory import watch_memory
 from nbkit.server.printed import PrintedPipe, RequestLog
 from nbkit.server.runs import Outcome
-from nbkit.server.worker import PUBLIC_ONLY
+from nbkit.server.worker import PUBLIC_ONLY, STORE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +38,11 @@ class WorkerProcess:
     Args:
         data_dir: The server's folder.
         public_only: Whether it fetches pictures from the public internet alone.
+        store: The address of the store that the server's files are in, an empty string for its folder.
     """
 
-    def __init__(self, data_dir: Path, *, public_only: bool = False) -> None:
+    def __init__(self, data_dir: Path, *, public_only: bool = False, store: str = "") -> None:
+        self._store = store
         self._words = (str(data_dir), *((PUBLIC_ONLY,) if public_only else ()))
         self._process: asyncio.subprocess.Process | None = None
         self._printed: PrintedPipe | None = None
@@ -118,7 +120,7 @@ class WorkerProcess:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=printed.end,
-                    env={**_ONE_THREAD, **os.environ},
+                    env={**_ONE_THREAD, **os.environ, STORE_VARIABLE: self._store},
                     start_new_session=True,
                 )
             finally:

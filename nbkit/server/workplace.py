@@ -95,7 +95,11 @@ class ThisMachine:
         await asyncio.gather(*(worker.end() for worker in self._idle))
 
     def _process(self) -> WorkerProcess:
-        return WorkerProcess(self._settings.data_dir, public_only=not self._settings.on_loopback)
+        return WorkerProcess(
+            self._settings.data_dir,
+            public_only=not self._settings.on_loopback,
+            store=self._settings.store,
+        )
 
     async def _warm_up(self, changed: Callable[[], None]) -> None:
         worker = self._process()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PIECE = 8 * BLOCK  # what is sent at once; a bucket takes 10,000 pieces of at least 5 MiB
 _WRITTEN = ("LastModified", "last_modified", "mtime", "modified", "updated", "modify", "created")
 _FINAL = (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError, NotImplementedError)
+_ONE_AT_A_TIME = ("ftp", "sftp", "ssh")  # one connection does one thing
 Given = TypeVar("Given")
 
 
@@ -52,12 +53,13 @@ class RemoteStore(Store):
 
     def open(self, name: str) -> IO[bytes]:
         """A file to be read; a piece at a time is fetched."""
-
-        def opened(files: Any, root: str) -> IO[bytes]:
+        try:
+            # A connection of its own, since the file may be read on other threads than this one.
+            files, root = self._connect()
             files.invalidate_cache()
             return cast("IO[bytes]", files.open(f"{root}/{name}", "rb", block_size=_PIECE))
-
-        return self._perform(opened, f"{name} cannot be read from")
+        except Exception as error:  # noqa: BLE001 - drivers raise what they like
+            raise self.failed(error, f"{name} cannot be read from") from None
 
     def write(self, name: str, content: bytes | Path) -> None:
         """Send bytes or a file. Buckets show it when all of it is there; elsewhere it has another name until then."""
@@ -153,13 +155,15 @@ class RemoteStore(Store):
         held = getattr(self._local, "held", None)
         if held is not None and held[0] == os.getpid():
             return held[1], held[2], False
+        files, root = self._connect()
+        self._local.held = (os.getpid(), files, root)
+        return files, root, True
+
+    def _connect(self) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
 
-        files, root = url_to_fs(
-            self._url, skip_instance_cache=protocol_of(self._url) in ("ftp", "sftp", "ssh")
-        )
-        self._local.held = (os.getpid(), files, str(root).rstrip("/"))
-        return files, str(root).rstrip("/"), True
+        files, root = url_to_fs(self._url, skip_instance_cache=protocol_of(self._url) in _ONE_AT_A_TIME)
+        return files, str(root).rstrip("/")
 
 
 def _check_driver(url: str) -> None:

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 from nbkit.errors import MediaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 BLOCK = 2**20
@@ -95,7 +95,7 @@ class Store(ABC):
             raise MediaError(f"{name} in {self.shown} is larger than {limit} bytes")
         return content
 
-    def blocks(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    def blocks(self, name: str, start: int = 0, end: int | None = None) -> Generator[bytes, None, None]:
         """The bytes of a file, from one place to before another, piece by piece."""
         file = self.open(name)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -23,8 +22,7 @@ from nbkit.wire.dify.file_answers import LOCAL_FILE, TOOL_FILE, upload_answer
 from nbkit.wire.dify.form_answers import AUDIO_MB, IMAGE_MB, OTHER_MB, VIDEO_MB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
-    from pathlib import Path
+    from collections.abc import AsyncGenerator
 
     from starlette.requests import Request
 
@@ -35,7 +33,6 @@ _LIMITS = {"image": IMAGE_MB, "audio": AUDIO_MB, "video": VIDEO_MB}
 _FORM_BYTES = MiB  # what may stand around a file
 _MOST_PARTS = 20
 _LONGEST_NAME = 200
-_PIECE = 2**18
 _ANYBODY = "DEFAULT-USER"
 _FORBIDDEN = frozenset('/\\:*?"<>|')
 _NO_MESSAGE = "File not found in message context"
@@ -58,8 +55,10 @@ async def upload(request: Request) -> Response:
     finally:
         await form.close()
     stored = StoredFile.named(given.filename or "", given.content_type or "")
-    await asyncio.to_thread(state.service.files.put, stored, content)
-    file = state.files.addressed(state.files.kept(stored, LOCAL_FILE), origin_of(request))
+    files = state.service.files
+    await files.away(files.put, stored, content)
+    kept = await files.away(state.files.kept, stored, LOCAL_FILE)
+    file = state.files.addressed(kept, origin_of(request))
     who = state.user_id(app, user if isinstance(user, str) and user else _ANYBODY)
     answer = upload_answer(file, state.era, created_by=who, created_at=int(time.time()), tenant=state.tenant)
     return reply(request, answer, 201)
@@ -91,11 +90,11 @@ async def _file(request: Request, file_id: str, query_name: str) -> Response:
         raise Refused(400, field_errors(query_name, lacking, state.era))
     if not state.files.opens(file_id, query):
         raise Refused.of(403, "forbidden", "Invalid request.")
-    stored = await asyncio.to_thread(state.files.find, file_id)
-    path = state.service.files.path(stored.id) if stored else None
-    if stored is None or path is None:
+    files = state.service.files
+    stored = await files.away(state.files.find, file_id)
+    if stored is None:
         raise Refused.of(404, "not_found", "file is not found")
-    facts = state.files.kept(stored, TOOL_FILE)
+    facts = await files.away(state.files.kept, stored, TOOL_FILE)
     headers = {**ANY_ORIGIN, **FILE_HEADERS, "content-type": stored.content_type}
     wanted = query.get("as_attachment", "").lower() in ("true", "1") and state.era.has_file_marks
     if wanted or not is_inert(stored.content_type):
@@ -104,16 +103,7 @@ async def _file(request: Request, file_id: str, query_name: str) -> Response:
         headers["content-length"] = str(facts.size)
     if request.method == "HEAD":
         return StreamingResponse(iter(()), headers=headers)
-    return StreamingResponse(_pieces(path), headers=headers)
-
-
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        while piece := await asyncio.to_thread(file.read, _PIECE):
-            yield piece
-    finally:
-        file.close()
+    return StreamingResponse(files.pieces(stored.id), headers=headers)
 
 
 async def _form(request: Request) -> FormData:

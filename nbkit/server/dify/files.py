@@ -14,8 +14,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nbkit.errors import InputError
 from nbkit.server.field_refused import FieldRefused
-from nbkit.server.files import FileStore, StoredFile, kept_secret
+from nbkit.server.files import FileStore, StoredFile
 from nbkit.server.remote_file import fetch
+from nbkit.server.secret import kept_secret
 from nbkit.wire.dify.file_answers import (
     LOCAL_FILE,
     REMOTE_URL,
@@ -89,14 +90,14 @@ class DifyFiles:
 
     def kept(self, file: StoredFile, method: str, source: str = "") -> FileFacts:
         """What is to be told of a file that lies here."""
-        path = self.store.path(file.id)
+        size = self.store.size(file.id)
         return FileFacts(
             id=str(uuid.UUID(file.id)),
             method=method,
             kind=kind_of(file.name, file.content_type),
             name=file.name,
             content_type=file.content_type,
-            size=path.stat().st_size if path and path.is_file() else -1,
+            size=-1 if size is None else size,
             source=source,
         )
 
@@ -127,7 +128,7 @@ class DifyFiles:
         """
         method = given.get("transfer_method") if isinstance(given, dict) else None
         if method == LOCAL_FILE:
-            file = await asyncio.to_thread(self._uploaded, given, origin)
+            file = await self.store.away(self._uploaded, given, origin)
         elif method == REMOTE_URL:
             file = await self._remote(given)
         else:
@@ -156,7 +157,7 @@ class DifyFiles:
         url = given.get("url") or given.get("remote_url")
         if not isinstance(url, str) or not url.startswith(("http://", "https://")):
             raise InputError("Invalid file url")
-        stored = await asyncio.to_thread(self._own, url)
+        stored = await self.store.away(self._own, url)
         if stored is None:
             try:
                 async with self._fetches:
@@ -167,8 +168,8 @@ class DifyFiles:
             if not PurePosixPath(name).suffix:
                 name += mimetypes.guess_extension(content_type.partition(";")[0].strip()) or ""
             stored = StoredFile.new(name, content_type, _REMOTE_KEPT)
-            await asyncio.to_thread(self.store.put, stored, content)
-        return self.kept(stored, REMOTE_URL, url)
+            await self.store.away(self.store.put, stored, content)
+        return await self.store.away(self.kept, stored, REMOTE_URL, url)
 
     def _own(self, url: str) -> StoredFile | None:
         """The file behind an address that was signed here and is still valid, whatever host it names."""
