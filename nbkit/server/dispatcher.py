@@ -130,7 +130,6 @@ class Dispatcher:
             self._computing[ticket.run.id] = computation
             ticket.run.start()
             self._store.release(ticket.run)
-            self._store.started(ticket.run)
             self._spawn(self._compute(computation))
             started = True
         if started:
@@ -177,6 +176,8 @@ class Dispatcher:
             run.log(f"stand-in: {run.stand_in} on this machine answers for {run.endpoint}")
         outcome = Outcome.failed(500, "The server broke off the computation", "internal_error")
         try:
+            if not await self._store.started(run) or computation.cancelled:
+                return
             if run.input is None:
                 run.input = with_defaults(await self._store.given(run), computation.ticket.entry.input)
             outcome = await seat.compute(
