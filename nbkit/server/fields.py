@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbkit.model.file_schema import IMAGE as IMAGE  # noqa: PLC0414 - one of the parts
+
 Schema = dict[str, Any]
 
 IMAGE_SIZES = {
@@ -104,20 +106,6 @@ SAFETY = switch("Enable Safety Checker", "Accepted; the local models make nothin
 NEGATIVE = text("Negative Prompt", "What to leave out.", default="")
 NOT_USED = "Accepted and checked; the local model does not use it."
 
-IMAGE: Schema = {
-    "type": "object",
-    "title": "Image",
-    "properties": {
-        "url": {"type": "string", "title": "Url", "description": "Where the file can be fetched."},
-        "content_type": {"type": "string", "title": "Content Type", "examples": ["image/png"]},
-        "file_name": {"type": "string", "title": "File Name"},
-        "file_size": {"type": "integer", "title": "File Size", "description": "Bytes."},
-        "width": {"type": "integer", "title": "Width", "description": "Pixels."},
-        "height": {"type": "integer", "title": "Height", "description": "Pixels."},
-    },
-    "required": ["url"],
-    "x-fal-order-properties": ["url", "content_type", "file_name", "file_size", "width", "height"],
-}
 IMAGES: Schema = {"type": "array", "title": "Images", "description": "The pictures.", "items": IMAGE}
 USED_SEED: Schema = {"type": "integer", "title": "Seed", "description": "The seed that was used."}
 TIMINGS: Schema = {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from nbkit.errors import ServiceError
+from nbkit.model.references import Resolver, at
 from nbkit.model.schema import Schema
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ LARGEST_DOCUMENT = 4 * 2**20
 
 _FAL_REST = "https://rest.fal.ai"
 _FAL_OPENAPI = "https://fal.ai/api/openapi/queue/openapi.json"
-_MOST_PARTS = 20_000
-_DEEPEST = 40
-_NULL = {"type": "null"}
 
 
 def is_fal(hosts: Hosts) -> bool:
@@ -59,12 +57,12 @@ def read_document(content: bytes, endpoint: str, fetched_at: float, problem: str
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ServiceError(f"{doing}: the service's description is not JSON") from error
-    paths = _at(document, "paths")
+    paths = at(document, "paths")
     given = _given(paths, endpoint)
     if given is None:
         raise ServiceError(f"{doing}: the service's description has no input")
-    resolver = _Resolver(document)
-    title = _at(document, "info", "title")
+    resolver = Resolver(document)
+    title = at(document, "info", "title")
     return Schema(
         endpoint,
         title if isinstance(title, str) else "",
@@ -77,13 +75,13 @@ def read_document(content: bytes, endpoint: str, fetched_at: float, problem: str
 
 def _given(paths: Any, endpoint: str) -> Any:
     """The schema of the input: at the endpoint's own path, else at the first that takes one."""
-    found = (_at(paths, path, *_BODY) for path in (f"/{endpoint}", *_keys(paths)))
+    found = (at(paths, path, *_BODY) for path in (f"/{endpoint}", *_keys(paths)))
     return next((it for it in found if isinstance(it, dict)), None)
 
 
 def _gives(paths: Any) -> Any:
     """The schema of the output: what asking for a request gives. The POST itself only gives a ticket."""
-    found = (_at(paths, path, *_ANSWER) for path in _keys(paths) if path.endswith("/requests/{request_id}"))
+    found = (at(paths, path, *_ANSWER) for path in _keys(paths) if path.endswith("/requests/{request_id}"))
     return next((it for it in found if isinstance(it, dict)), None)
 
 
@@ -94,77 +92,3 @@ _ANSWER = ("get", "responses", "200", *_CONTENT)
 
 def _keys(value: Any) -> Iterator[str]:
     return iter(value) if isinstance(value, dict) else iter(())
-
-
-def _at(value: Any, *names: str) -> Any:
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-class _Resolver:
-    """Copies schemas out of a document, with what they refer to in place, up to a size and a depth."""
-
-    def __init__(self, document: Any) -> None:
-        self._document = document
-        self._left = _MOST_PARTS
-
-    def resolve(self, node: Any, trail: tuple[str, ...] = (), depth: int = 0) -> dict[str, Any]:
-        """One schema; one that allows anything where it goes in a circle or gets too large."""
-        if not isinstance(node, dict) or depth > _DEEPEST or self._left <= 0:
-            return {}
-        self._left -= 1
-        reference = node.get("$ref")
-        if isinstance(reference, str):
-            target = {} if reference in trail else self._lookup(reference)
-            beside = {name: it for name, it in node.items() if name != "$ref"}
-            found = self.resolve({**target, **beside}, (*trail, reference), depth + 1)
-            return found or {"title": reference.rpartition("/")[2]}
-        copied = {name: self._part(name, it, trail, depth) for name, it in node.items()}
-        return _plain(copied)
-
-    def _part(self, name: str, value: Any, trail: tuple[str, ...], depth: int) -> Any:
-        if name == "properties" and isinstance(value, dict):
-            return {key: self.resolve(inner, trail, depth + 1) for key, inner in value.items()}
-        if name in ("anyOf", "oneOf", "allOf") and isinstance(value, list):
-            return [self.resolve(inner, trail, depth + 1) for inner in value]
-        if name in ("items", "additionalProperties") and isinstance(value, dict):
-            return self.resolve(value, trail, depth + 1)
-        return value
-
-    def _lookup(self, reference: str) -> dict[str, Any]:
-        """What a reference within the document leads to (RFC 6901); others are not followed."""
-        if not reference.startswith("#/"):
-            return {}
-        names = (name.replace("~1", "/").replace("~0", "~") for name in reference[2:].split("/"))
-        found = _at(self._document, *names)
-        return found if isinstance(found, dict) else {}
-
-
-def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same schema with `allOf` merged, `oneOf` as `anyOf`, and every way to allow null as `nullable`."""
-    parts = schema.pop("allOf", None)
-    for part in parts if isinstance(parts, list) else ():
-        schema = _merged(part, schema)
-    branches = schema.pop("oneOf", None)
-    branches = schema.pop("anyOf", branches)
-    if isinstance(schema.get("type"), list):
-        branches = [{"type": kind} for kind in schema.pop("type")]
-    if not isinstance(branches, list):
-        return schema
-    others = [branch for branch in branches if branch.get("type") != _NULL["type"]]
-    if len(others) < len(branches):
-        schema["nullable"] = True
-    if len(others) == 1:
-        return _merged(others[0], schema)
-    return {**schema, "anyOf": others} if others else schema
-
-
-def _merged(inner: dict[str, Any], outer: dict[str, Any]) -> dict[str, Any]:
-    """Both at once; notes of the outer one stand, what objects have is joined."""
-    merged = {**inner, **outer}
-    if isinstance(inner.get("properties"), dict) and isinstance(outer.get("properties"), dict):
-        merged["properties"] = {**inner["properties"], **outer["properties"]}
-    if isinstance(inner.get("required"), list) and isinstance(outer.get("required"), list):
-        merged["required"] = [*inner["required"], *outer["required"]]
-    return merged
