@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+import mimetypes
+import shutil
+import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbkit.server.file_input import load_file
 from nbkit.server.files import StoredFile
 from nbkit.server.picture_input import load_picture
 
@@ -52,6 +57,7 @@ class Job:
         self._files = files
         self._public_only = public_only
         self._last_preview = 0.0
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.endpoint = endpoint
         self.previews = previews
         self.file_seconds = file_seconds
@@ -95,6 +101,17 @@ class Job:
         """
         return load_picture(url, field, self._files, public_only=self._public_only)
 
+    def load_file(self, url: str, field: str) -> Path:
+        """Fetch the file that an input field names; it is there while the request runs.
+
+        Raises:
+            FieldRefused: It cannot be had, or is too large.
+        """
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="nbkit-input-", ignore_cleanup_errors=True)
+        target = Path(tempfile.mkdtemp(dir=self._folder.name))
+        return load_file(url, field, self._files, target, public_only=self._public_only)
+
     def save_image(
         self,
         picture: Image.Image,
@@ -129,6 +146,30 @@ class Job:
             "width": picture.width,
             "height": picture.height,
         }
+
+    def save_file(self, path: Path) -> dict[str, Any]:
+        """Keep a copy of a file that the model wrote and describe it as fal does.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        file = StoredFile.new(path.name, kind, self.file_seconds)
+        draft = self._files.draft()
+        shutil.copyfile(path, draft)
+        size = draft.stat().st_size
+        self._files.put(file, draft)
+        return {
+            "url": self._files.mark + self._files.address(file),
+            "content_type": file.content_type,
+            "file_name": file.name,
+            "file_size": size,
+        }
+
+    def end(self) -> None:
+        """Let go of the input's files."""
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def _check(self) -> None:
         if self.cancelled.is_set():

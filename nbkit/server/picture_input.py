@@ -6,15 +6,11 @@ entries of single fields.
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import binascii
 import io
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
 
 from nbkit.server.field_refused import FieldRefused
-from nbkit.server.remote_file import fetch, unreachable
+from nbkit.server.file_input import content_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_SIDE = 8192  # pixels
 MAX_PIXELS = 36_000_000
-_LONGEST_ADDRESS = 2000
-_LARGEST = 2**30
 
 
 def load_picture(url: str, field: str, files: FileStore, *, public_only: bool = False) -> Image.Image:
@@ -40,42 +34,8 @@ def load_picture(url: str, field: str, files: FileStore, *, public_only: bool = 
     Raises:
         FieldRefused: It cannot be had, is no picture, or is too large.
     """
-    return _decode(_content(url, field, files, public_only=public_only), field)
-
-
-def _content(url: str, field: str, files: FileStore, *, public_only: bool) -> bytes:
-    scheme = url.partition(":")[0].lower()
-    if scheme == "data":
-        return _from_data_uri(url, field)
-    own = _own_file(url, files)
-    if own is not None:
-        return own
-    if scheme not in ("http", "https"):
-        raise unreachable(
-            url, f"{scheme[:20]!r} is not a scheme that can be fetched; use https or a data URI", field
-        )
-    return asyncio.run(fetch(url, field, public_only=public_only))[0]
-
-
-def _from_data_uri(url: str, field: str) -> bytes:
-    head, comma, body = url.partition(",")
-    if not comma:
-        raise FieldRefused("The data URI has no data", field=field, kind="image_load_error")
-    if not head.endswith(";base64"):
-        return unquote_to_bytes(body)
-    try:
-        return base64.b64decode(body, validate=False)
-    except (binascii.Error, ValueError) as error:
-        raise FieldRefused("The data URI is not base64", field=field, kind="image_load_error") from error
-
-
-def _own_file(url: str, files: FileStore) -> bytes | None:
-    """The bytes of one of our own files, whatever host its address names."""
-    # What follows the last three slashes, whether it is a whole address or the mark that models write.
-    *_, signature, file_id, _name = ["", "", *url[-_LONGEST_ADDRESS:].split("/")]
-    if not files.allows(signature, file_id):
-        return None
-    return files.read(file_id, _LARGEST) if files.find(file_id) else None
+    content, _ = content_of(url, field, files, public_only=public_only)
+    return _decode(content, field)
 
 
 def _decode(content: bytes, field: str) -> Image.Image:

@@ -176,6 +176,7 @@ class Worker:
             with contextlib.suppress(JobCancelled):
                 printed.end()
             self._job = None
+            job.end()
             self._tidy()
         return ending
 
