@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from nbkit.client.async_client import AsyncClient
     from nbkit.client.client import Client
     from nbkit.client.run import Run, Stream
+    from nbkit.endpoints.declare import endpoint
+    from nbkit.endpoints.running import log
     from nbkit.errors import NbkitError
     from nbkit.experiments.repro import repro
     from nbkit.experiments.sweep import Sweep
@@ -39,10 +41,12 @@ __all__ = [
     "__version__",
     "compare",
     "data_uri",
+    "endpoint",
     "form",
     "gallery",
     "history",
     "load_ipython_extension",
+    "log",
     "read_recipe",
     "repro",
     "table",
@@ -64,9 +68,11 @@ _HOMES = {
     "Sweep": "nbkit.experiments.sweep",
     "compare": "nbkit.widgets.compare",
     "data_uri": "nbkit.providers.files",
+    "endpoint": "nbkit.endpoints.declare",
     "form": "nbkit.magics.form",
     "gallery": "nbkit.widgets.gallery",
     "history": "nbkit.history",
+    "log": "nbkit.endpoints.running",
     "read_recipe": "nbkit.model.saving",
     "repro": "nbkit.experiments.repro",
     "table": "nbkit.model.table",

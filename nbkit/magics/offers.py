@@ -10,15 +10,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nbkit.display.escape import clean
+from nbkit.endpoints.declare import declared
 from nbkit.errors import InputError
 from nbkit.magics.values import read
+from nbkit.model.schema import Schema
 from nbkit.providers.dify_connection import connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from nbkit.client.client import Client
-    from nbkit.model.schema import Schema
 
 _AGAIN = 30.0
 _MOST = 300
@@ -41,6 +42,8 @@ class Offers:
 
     def inputs(self, endpoint: str) -> Mapping[str, tuple[str, ...]]:
         """The names of an endpoint's inputs, each with the values it is known to take, as a cell writes them."""
+        if function := declared(endpoint):
+            return words_of(Schema(endpoint, function.facts["title"], function.facts["input"]))
         # Colab asks people whether a notebook may have its key; pressing TAB is no reason for that.
         if endpoint not in self._inputs and "google.colab" not in sys.modules:
             self._behind(endpoint, lambda: self._learn_inputs(endpoint))

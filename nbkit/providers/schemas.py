@@ -75,6 +75,10 @@ class Schemas:
                 return self._remember(read_document(kept.content, name, kept.fetched_at, problem))
         return self._remember(read_document(kept.content, name, kept.fetched_at))
 
+    def forget(self, endpoint: str) -> None:
+        """Ask for the schema of an endpoint anew when it is needed: it is another now."""
+        self._known.pop(endpoint, None)
+
     async def known(self, endpoint: Endpoint) -> Schema | None:
         """The schema of an endpoint if it is at hand; never waits for a service elsewhere, and never fails."""
         found = self._known.get(str(endpoint))

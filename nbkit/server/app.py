@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 import nbkit
 from nbkit.errors import InputError, MediaError
 from nbkit.server import (
+    declared_routes,
     openapi,
     proxy,
     queue_routes,
@@ -32,7 +33,7 @@ from nbkit.server.catalogue import UnknownEndpoint
 from nbkit.server.dify.app import dify_routes
 from nbkit.server.dify.state import DifyState
 from nbkit.server.endpoints import own_endpoints
-from nbkit.server.journal import DatabaseAway, JournalFailed
+from nbkit.server.journal import JournalFailed
 from nbkit.server.replies import BadRequest, reply, service_of
 from nbkit.server.run_store import QueueFull
 from nbkit.server.service import Service
@@ -64,6 +65,7 @@ def create_app(
         workplace: Where requests are computed, processes of this machine when not given.
     """
     service = Service(settings, catalogue or own_endpoints(), workplace)
+    service.own.load()
     dify = DifyState(service)
 
     @asynccontextmanager
@@ -72,27 +74,25 @@ def create_app(
         service.saved.load()
         await service.dispatcher.open()
         await service.resume()
-        if service.cluster is not None:
-            service.cluster.open()
-        sweeping = asyncio.create_task(_sweep(service))
+        tending = [asyncio.create_task(it) for it in (_sweep(service), service.own.watch())]
         try:
             yield
         finally:
-            sweeping.cancel()
-            await asyncio.gather(sweeping, return_exceptions=True)
+            for task in tending:
+                task.cancel()
+            await asyncio.gather(*tending, return_exceptions=True)
             await dify.close()
             await service.close()
             await service.store.close()
 
     app = Starlette(
-        routes=[*_routes(), *dify_routes(dify)],
+        routes=[*_routes(), *dify_routes(dify), *_for_kernel(settings)],
         middleware=[Middleware(Access, service=service)],
         lifespan=lifespan,
         exception_handlers={
             BadRequest: _bad_request,
             UnknownEndpoint: _sentence(404),
             QueueFull: _sentence(429),
-            DatabaseAway: _sentence(503),
             JournalFailed: _sentence(507),
             InputError: _sentence(422),
             MediaError: _files_failed,
@@ -103,6 +103,12 @@ def create_app(
     )
     app.state.service = service
     return app
+
+
+def _for_kernel(settings: Settings) -> list[BaseRoute]:
+    """What only the server of a kernel has, and only behind its key."""
+    is_kernels = settings.takes_functions and settings.key
+    return [Route(declared_routes.PATH, declared_routes.declare, methods=["PUT"])] if is_kernels else []
 
 
 def _routes() -> list[BaseRoute]:
@@ -148,11 +154,8 @@ def _routes() -> list[BaseRoute]:
     ]
 
 
-async def _health(request: Request) -> Response:
-    answer = {"status": "ok", "version": nbkit.__version__}
-    if (cluster := service_of(request).cluster) is not None:
-        answer |= {"status": "degraded", "database": "away"} if cluster.away else {"database": "ok"}
-    return reply(answer)
+async def _health(_request: Request) -> Response:
+    return reply({"status": "ok", "version": nbkit.__version__})
 
 
 async def _key_set(request: Request) -> Response:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import ConfigError, InputError
 from nbkit.model.endpoint import Endpoint
-from nbkit.server.validation import check_schema
+from nbkit.server.validation import check_schema, problems, with_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,6 +35,7 @@ class Entry:
         resources: What a worker must have to compute it, by name (`GPU`), and how much of it.
         time_limit: Seconds that one request may compute, None for as long as the server allows.
         memory_limit: Bytes that its worker may hold, None for as many as the server allows.
+        checks_itself: Whether what computes it judges its input; its schema then is for people, and may say anything.
     """
 
     id: str
@@ -49,11 +50,20 @@ class Entry:
     resources: dict[str, float] = field(default_factory=dict)
     time_limit: float | None = None
     memory_limit: int | None = None
+    checks_itself: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.model) == bool(self.graph):
             raise ConfigError(f"endpoint {self.id} needs either a model or a graph")
-        check_schema(self.input, self.id)
+        if not self.checks_itself:
+            check_schema(self.input, self.id)
+
+    def judged(self, given: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """An input as it is computed, its defaults filled in, and what is wrong with it."""
+        if self.checks_itself:
+            return given, []
+        whole = with_defaults(given, self.input)
+        return whole, problems(whole, self.input)
 
 
 class UnknownEndpoint(InputError):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from nbkit.server.journal import JournalFailed
 from nbkit.server.run_store import QueueFull
 from nbkit.server.runs import Outcome, Run
-from nbkit.server.validation import problems, with_defaults
 from nbkit.wire.fal.answers import IN_QUEUE
 
 if TYPE_CHECKING:
@@ -70,8 +69,8 @@ class Dispatcher:
             self.finish(run, _stopped())
             return
         if run.input is not None:
-            given = with_defaults(run.input, entry.input)
-            if detail := problems(given, entry.input):
+            given, detail = entry.judged(run.input)
+            if detail:
                 self.finish(run, Outcome.refused(detail))
                 return
             run.input = None if run.away else given
@@ -130,6 +129,7 @@ class Dispatcher:
             self._computing[ticket.run.id] = computation
             ticket.run.start()
             self._store.release(ticket.run)
+            self._store.started(ticket.run)
             self._spawn(self._compute(computation))
             started = True
         if started:
@@ -176,10 +176,8 @@ class Dispatcher:
             run.log(f"stand-in: {run.stand_in} on this machine answers for {run.endpoint}")
         outcome = Outcome.failed(500, "The server broke off the computation", "internal_error")
         try:
-            if not await self._store.started(run) or computation.cancelled:
-                return
             if run.input is None:
-                run.input = with_defaults(await self._store.given(run), computation.ticket.entry.input)
+                run.input, _ = computation.ticket.entry.judged(await self._store.given(run))
             outcome = await seat.compute(
                 computation.ticket.order(self._settings.memory_limit),
                 partial(_note, run),
@@ -236,7 +234,7 @@ class _Ticket:
             "endpoint": self.run.endpoint,
             "model": self.entry.model,
             "input": self.run.input,
-            "keep": list(self.entry.output.get("properties", ())),
+            "keep": [] if self.entry.checks_itself else list(self.entry.output.get("properties", ())),
             "previews": self.run.feed is not None,
             "file_seconds": self.run.file_seconds,
             "memory_limit": self.entry.memory_limit or memory_limit,

@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import time
-from typing import Any, TypeVar
+from typing import Any
 
 from nbkit.server.journal import Entry
 from nbkit.server.runs import Outcome, Run
@@ -14,7 +14,6 @@ from nbkit.server.runs import Outcome, Run
 _OPTIONS = ("file_seconds", "keeps_input", "start_by", "cancelled", "caller_name")
 _KEPT_LOGS = 1000
 _KEPT_LOG_CHARACTERS = 256_000
-AnyRun = TypeVar("AnyRun", bound=Run)
 
 
 def entry_of(run: Run, outcome: Outcome | None = None) -> Entry:
@@ -37,7 +36,7 @@ def entry_of(run: Run, outcome: Outcome | None = None) -> Entry:
         ended=time.time(),
         expires=run.expires,
         seconds=run.seconds,
-        logs=json.dumps(newest(run.logs)) if run.logs else None,
+        logs=json.dumps(_newest(run.logs)) if run.logs else None,
         status=outcome.status,
         headers=json.dumps(outcome.headers),
         body=outcome.body,
@@ -50,7 +49,7 @@ def _options(*values: Any) -> str:
     return json.dumps(dict(zip(_OPTIONS, values, strict=True)))
 
 
-def newest(logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _newest(logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """As many of the newest log entries as are worth keeping."""
     kept: list[dict[str, Any]] = []
     characters = 0
@@ -62,10 +61,10 @@ def newest(logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept[::-1]
 
 
-def recalled(entry: Entry, kind: type[AnyRun]) -> AnyRun:
+def recalled(entry: Entry) -> Run:
     """A run as the journal knows it."""
     options = json.loads(entry.options)
-    run = kind(
+    run = Run(
         endpoint=entry.endpoint,
         app=entry.app,
         given=None,
