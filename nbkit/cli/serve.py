@@ -13,6 +13,7 @@ from nbkit.errors import NbkitError
 
 KEY_VARIABLE = "NBKIT_SERVER_KEY"
 STORE_VARIABLE = "NBKIT_SERVER_STORE"
+DATABASE_VARIABLE = "NBKIT_DATABASE_URL"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -38,7 +39,10 @@ def add_parser(subparsers: Any) -> None:
         "--port", type=int, default=8188, help="port, 0 for any free one (default: %(default)s)"
     )
     parser.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="folder for files and requests (of one server)"
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder for files and requests (of one server, or of those of one database)",
     )
     parser.add_argument(
         "--store",
@@ -47,6 +51,12 @@ def add_parser(subparsers: Any) -> None:
         f"(or the variable {STORE_VARIABLE}; default: the data folder)",
     )
     parser.add_argument("--key", help=f"key that callers must show (better: the variable {KEY_VARIABLE})")
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="PostgreSQL that several servers share: postgresql://user@host:5432/name "
+        f"(with a password better: the variable {DATABASE_VARIABLE})",
+    )
     parser.add_argument("--workers", type=int, metavar="N", help="processes that compute at once")
     parser.add_argument(
         "--memory-limit",
@@ -92,11 +102,14 @@ def run(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         print(f"nbkit serve needs {error.name}: pip install 'nbkit-media[local]'", file=sys.stderr)
         return 1
+    # Taken out, so that models do not inherit it. A kernel's own server shares nothing unless it is told to.
+    database = os.environ.pop(DATABASE_VARIABLE, None)
     chosen = {
         "host": options.host,
         "port": options.port,
         "data_dir": options.data_dir,
         "key": options.key or os.environ.get(KEY_VARIABLE),
+        "database": options.database or (None if options.exit_with_parent else database),
         "workers": options.workers,
         "endpoint_files": tuple(options.files),
         "takes_functions": options.exit_with_parent,

@@ -122,7 +122,7 @@ class Access:
         shown_tokens = parse_qs(scope["query_string"]).get(b"fal_jwt_token", [])
         return any(
             hmac.compare_digest(token, self._key)
-            or tokens.allows(self._service.settings.key, token.decode("latin-1"), path, time.time())
+            or tokens.allows(self._service.token_key, token.decode("latin-1"), path, time.time())
             for token in shown_tokens
         )
 

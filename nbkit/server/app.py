@@ -33,7 +33,7 @@ from nbkit.server.catalogue import UnknownEndpoint
 from nbkit.server.dify.app import dify_routes
 from nbkit.server.dify.state import DifyState
 from nbkit.server.endpoints import own_endpoints
-from nbkit.server.journal import JournalFailed
+from nbkit.server.journal import DatabaseAway, JournalFailed
 from nbkit.server.replies import BadRequest, reply, service_of
 from nbkit.server.run_store import QueueFull
 from nbkit.server.service import Service
@@ -74,6 +74,8 @@ def create_app(
         service.saved.load()
         await service.dispatcher.open()
         await service.resume()
+        if service.cluster is not None:
+            service.cluster.open()
         tending = [asyncio.create_task(it) for it in (_sweep(service), service.own.watch())]
         try:
             yield
@@ -93,6 +95,7 @@ def create_app(
             BadRequest: _bad_request,
             UnknownEndpoint: _sentence(404),
             QueueFull: _sentence(429),
+            DatabaseAway: _sentence(503),
             JournalFailed: _sentence(507),
             InputError: _sentence(422),
             MediaError: _files_failed,
@@ -154,8 +157,11 @@ def _routes() -> list[BaseRoute]:
     ]
 
 
-async def _health(_request: Request) -> Response:
-    return reply({"status": "ok", "version": nbkit.__version__})
+async def _health(request: Request) -> Response:
+    answer = {"status": "ok", "version": nbkit.__version__}
+    if (cluster := service_of(request).cluster) is not None:
+        answer |= {"status": "degraded", "database": "away"} if cluster.away else {"database": "ok"}
+    return reply(answer)
 
 
 async def _key_set(request: Request) -> Response:

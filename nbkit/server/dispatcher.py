@@ -129,7 +129,6 @@ class Dispatcher:
             self._computing[ticket.run.id] = computation
             ticket.run.start()
             self._store.release(ticket.run)
-            self._store.started(ticket.run)
             self._spawn(self._compute(computation))
             started = True
         if started:
@@ -176,6 +175,8 @@ class Dispatcher:
             run.log(f"stand-in: {run.stand_in} on this machine answers for {run.endpoint}")
         outcome = Outcome.failed(500, "The server broke off the computation", "internal_error")
         try:
+            if not await self._store.started(run) or computation.cancelled:
+                return
             if run.input is None:
                 run.input, _ = computation.ticket.entry.judged(await self._store.given(run))
             outcome = await seat.compute(

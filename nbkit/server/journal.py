@@ -30,6 +30,14 @@ class JournalFailed(ServerError):
     """Something could not be written down, or not be read again."""
 
 
+class TakenOver(JournalFailed):
+    """The request belongs to another server by now."""
+
+
+class DatabaseAway(JournalFailed):
+    """The database cannot be reached now; nothing is lost, and the same works later."""
+
+
 class Entry(NamedTuple):
     """One request, as a row of its table.
 
@@ -100,7 +108,12 @@ class Journal(ABC, Generic[Connection]):
 
     Args:
         place: Where it stands, for people.
+
+    Attributes:
+        is_shared: Whether other servers could take over what is written here.
     """
+
+    is_shared = False
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -175,8 +188,8 @@ class Journal(ABC, Generic[Connection]):
         """
 
     @abstractmethod
-    def perform(self, orders: list[Order[Connection]]) -> list[Any]:
-        """Do some orders, on the journal's thread; gives the result of each, `JournalFailed` where it failed."""
+    def perform(self, orders: list[Order[Connection]]) -> None:
+        """Do some orders, on the journal's thread, and `tell` each result, `JournalFailed` where it failed."""
 
     @abstractmethod
     def let_go(self) -> None:
@@ -224,7 +237,7 @@ class Journal(ABC, Generic[Connection]):
                 order = self._orders.get()
             open_ = order is not None
             if batch:
-                tell(batch, self.perform(batch))
+                self.perform(batch)
         self.let_go()
 
 

@@ -13,7 +13,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
-from nbkit.server.journal import COLUMNS, Entry, Journal, JournalFailed, Order
+from nbkit.server.journal import COLUMNS, Entry, Journal, JournalFailed, Order, tell
 from nbkit.server.journal_file import open_journal
 
 if TYPE_CHECKING:
@@ -93,19 +93,22 @@ class SqliteJournal(Journal[sqlite3.Connection]):
         """Drop results whose time is over, then the oldest until no more are left than there may be."""
         return self.order(lambda connection: _forget(connection, runs, size))
 
-    def perform(self, orders: list[Order[sqlite3.Connection]]) -> list[Any]:
+    def perform(self, orders: list[Order[sqlite3.Connection]]) -> None:
         """Perform a batch in one transaction; where that fails, each of it in its own."""
-        try:
-            return self._performed(orders)
-        except sqlite3.Error as error:
-            if len(orders) == 1:
-                return [JournalFailed(f"{self.place} cannot be written: {error}")]
-            return [result for order in orders for result in self.perform([order])]
+        tell(orders, self._attempted(orders))
 
     def let_go(self) -> None:
         """Close the file."""
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
+
+    def _attempted(self, orders: list[Order[sqlite3.Connection]]) -> list[Any]:
+        try:
+            return self._performed(orders)
+        except sqlite3.Error as error:
+            if len(orders) == 1:
+                return [JournalFailed(f"{self.place} cannot be written: {error}")]
+            return [result for order in orders for result in self._attempted([order])]
 
     def _performed(self, batch: list[Order[sqlite3.Connection]]) -> list[Any]:
         connection = self._connection

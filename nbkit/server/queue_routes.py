@@ -54,7 +54,7 @@ async def queue(request: Request) -> Response:
         if request.method != "POST":
             raise BadRequest(405, "An endpoint of the queue takes POST.")
         return await _submit(request, path)
-    run = await service_of(request).store.find(about["id"])
+    run = await service_of(request).find(about["id"])
     if run is None or not _belongs(about["app"], run):
         return reply(NOT_FOUND, 404)
     verb = about["verb"] or "response"
@@ -134,11 +134,8 @@ def _result(request: Request, run: Run) -> Response:
 async def _cancel(request: Request, run: Run) -> Response:
     if run.over:
         return reply(ALREADY_COMPLETED, 400, run=run)
-    service = service_of(request)
-    if service.cancel(run):
-        await run.settle()
+    if await service_of(request).cancel_as_asked(run):
         return reply(CANCELLED_IN_QUEUE, 200, run=run)
-    await service.store.cancelled(run)
     return reply(CANCELLATION_REQUESTED, 202, run=run)
 
 

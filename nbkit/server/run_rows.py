@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 from nbkit.server.journal import Entry
 from nbkit.server.runs import Outcome, Run
@@ -14,6 +14,7 @@ from nbkit.server.runs import Outcome, Run
 _OPTIONS = ("file_seconds", "keeps_input", "start_by", "cancelled", "caller_name")
 _KEPT_LOGS = 1000
 _KEPT_LOG_CHARACTERS = 256_000
+AnyRun = TypeVar("AnyRun", bound=Run)
 
 
 def entry_of(run: Run, outcome: Outcome | None = None) -> Entry:
@@ -36,7 +37,7 @@ def entry_of(run: Run, outcome: Outcome | None = None) -> Entry:
         ended=time.time(),
         expires=run.expires,
         seconds=run.seconds,
-        logs=json.dumps(_newest(run.logs)) if run.logs else None,
+        logs=json.dumps(newest(run.logs)) if run.logs else None,
         status=outcome.status,
         headers=json.dumps(outcome.headers),
         body=outcome.body,
@@ -49,7 +50,7 @@ def _options(*values: Any) -> str:
     return json.dumps(dict(zip(_OPTIONS, values, strict=True)))
 
 
-def _newest(logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def newest(logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """As many of the newest log entries as are worth keeping."""
     kept: list[dict[str, Any]] = []
     characters = 0
@@ -61,10 +62,10 @@ def _newest(logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept[::-1]
 
 
-def recalled(entry: Entry) -> Run:
+def recalled(entry: Entry, kind: type[AnyRun]) -> AnyRun:
     """A run as the journal knows it."""
     options = json.loads(entry.options)
-    run = Run(
+    run = kind(
         endpoint=entry.endpoint,
         app=entry.app,
         given=None,

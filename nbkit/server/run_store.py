@@ -13,18 +13,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
-from nbkit.server.journal import JournalFailed
+from nbkit.server.journal import JournalFailed, TakenOver
 from nbkit.server.run_rows import entry_of, recalled
+from nbkit.server.runs import Run
 from nbkit.wire.fal.answers import IN_PROGRESS
 
 if TYPE_CHECKING:
     from nbkit.server.journal import Journal
-    from nbkit.server.runs import Outcome, Run
+    from nbkit.server.runs import Outcome
     from nbkit.server.settings import Settings
 
-_REQUEST_ID = re.compile(r"[0-9a-f-]{36}")
+REQUEST_ID = re.compile(r"[0-9a-f-]{36}")
 _REMEMBERED = 1000  # finished runs in memory; all others are read from the journal when somebody asks
 _REMEMBERED_BYTES = 64 * 2**20
+_PATIENCE = 5.0  # seconds that a caller waits for what will be written down anyway
 _LARGE = 10_000  # bytes of a result, from which fal keeps it for a shorter time
 
 
@@ -57,8 +59,13 @@ class RunStore:
 
     async def restore(self) -> list[Run]:
         """Read what an earlier server left: runs that are not over, and finished ones whose webhook is not taken."""
-        self._seq = await self._journal.last()
-        runs = [recalled(entry) for entry in await self._journal.unfinished()]
+        try:
+            self._seq = self._seq or await self._journal.last()
+            runs = [recalled(entry, Run) for entry in await self._journal.unfinished()]
+        except JournalFailed as error:
+            self._warn(error)
+            raise
+        self._rewrite()
         for run in runs:
             self._remember(run) if run.over else self.add(run)
         return runs
@@ -134,10 +141,10 @@ class RunStore:
             JournalFailed: The journal cannot be read.
         """
         run = self.get(request_id)
-        if run is None and request_id not in self._runs and _REQUEST_ID.fullmatch(request_id):
+        if run is None and request_id not in self._runs and REQUEST_ID.fullmatch(request_id):
             entry = await self._journal.ended(request_id)
             if entry is not None:
-                run = recalled(entry)
+                run = recalled(entry, Run)
                 self._remember(run)
         return run
 
@@ -149,10 +156,18 @@ class RunStore:
         """
         return await self._journal.named(name)
 
-    def started(self, run: Run) -> None:
-        """Write down that a run is being computed."""
+    async def started(self, run: Run) -> bool:
+        """Write down that a run is being computed; tells whether it may be.
+
+        Where other servers could have taken it over this waits for the proof that none has. It does not fail: while a
+        shared database is away nothing begins.
+        """
         if run.seq and not self._closing:
-            self._save(run)
+            written = self._save(run)
+            if self._journal.is_shared:
+                with contextlib.suppress(JournalFailed):
+                    await written
+        return not run.left
 
     def finish(self, run: Run, outcome: Outcome) -> None:
         """End a run; only the first end counts.
@@ -163,6 +178,8 @@ class RunStore:
         if run.over or run.id in self._ending:
             return
         self.release(run)
+        if run.left:
+            return
         size = len(outcome.body)
         limits = self._settings
         kept = limits.kept_seconds if size < _LARGE else limits.kept_large_seconds
@@ -181,14 +198,23 @@ class RunStore:
         """Write down that a run at work shall be cancelled, so that no later server begins it again."""
         run.cancelled = True
         if run.seq and not run.over and run.id not in self._ending and not self._closing:
-            with contextlib.suppress(JournalFailed):
-                await self._journal.write(entry_of(run))
+            with contextlib.suppress(JournalFailed, TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    await self._journal.write(entry_of(run))
 
     def told(self, run: Run) -> None:
         """Note that a run's webhook was taken, or will not be sent again."""
         run.webhook = None
         if run.outcome is not None and not self._closing:
             self._save(run)
+
+    def let_go(self, run: Run) -> None:
+        """Know nothing of a run any more, because another server has taken it over."""
+        self._ending.discard(run.id)
+        self._unwritten.pop(run.id, None)
+        if self._runs.get(run.id) is run:
+            del self._runs[run.id]
+        run.leave()
 
     def unfinished(self) -> list[Run]:
         """The runs that are not over."""
@@ -223,16 +249,20 @@ class RunStore:
         self.leave()
         await self._journal.close()
 
-    def _save(self, run: Run) -> None:
-        self._journal.write(entry_of(run, run.outcome)).add_done_callback(self._saved)
+    def _save(self, run: Run) -> asyncio.Future[Any]:
+        written = self._journal.write(entry_of(run, run.outcome))
+        written.add_done_callback(self._saved)
+        return written
 
     def _saved(self, written: asyncio.Future[Any]) -> None:
-        if not written.cancelled() and (error := written.exception()):
+        if not written.cancelled() and (error := written.exception()) and not isinstance(error, TakenOver):
             self._warn(error)
 
     def _over(self, run: Run, outcome: Outcome, written: asyncio.Future[Any]) -> None:
         error = None if written.cancelled() else written.exception()
         self._ending.discard(run.id)
+        if isinstance(error, TakenOver):
+            return
         run.finish(outcome)
         self._remember(run)
         if error:
@@ -246,7 +276,9 @@ class RunStore:
 
     def _rewrite(self) -> None:
         """Use that the journal can be written: tell it the ends that it could not take before."""
-        if self._unwritten and not self._closing:
+        if not self._unwritten:
+            self._trouble = ""
+        elif not self._closing:
             unwritten, self._unwritten = self._unwritten, {}
             for run in unwritten.values():
                 written = self._journal.write(entry_of(run, run.outcome))

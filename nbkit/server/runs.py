@@ -105,8 +105,11 @@ class Run:
         webhook: Whom to tell its end, and by which address of this server; None once that is done.
         away: Whether only the journal holds its input.
         cancelled: Whether its cancel was asked for while it was computed.
-        left: Whether this server ends before the run does, and leaves it to the next one.
+        left: Whether this server does nothing more about it, and leaves it to another.
+        elsewhere: Whether another server sees to it.
     """
+
+    elsewhere = False
 
     def __init__(
         self,

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
 from nbkit.model.endpoint import Endpoint
+from nbkit.server import tokens
 from nbkit.server.code_store import CodeStore
 from nbkit.server.dispatcher import DIRECT, NORMAL, Dispatcher
 from nbkit.server.files import FileStore
 from nbkit.server.journal import JournalFailed
-from nbkit.server.journal_sqlite import SqliteJournal
+from nbkit.server.journal_opening import open_journal
 from nbkit.server.own_endpoints import OwnEndpoints
 from nbkit.server.replies import BadRequest
 from nbkit.server.run_store import QueueFull, RunStore
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 AD_HOC = "workflows/execute"
 _LARGE_BODIES = 8
+_CANCEL_SECONDS = 5.0  # in which a cancel is written down, while there is a place to write to
 
 
 class Service:
@@ -47,20 +49,26 @@ class Service:
         webhooks: Who is told when a run is over.
         saved: The workflows that callers have saved.
         own: The endpoints of users' own functions.
+        token_key: What tokens are signed with.
         large_bodies: Bounds how many of them are taken in at once.
+        cluster: What it has to do with other servers, None where it shares no database with any.
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue, workplace: Workplace | None = None) -> None:
         self.settings = settings
         self.catalogue = catalogue
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        journal, self.cluster = open_journal(self)
         self.files = FileStore(settings.data_dir, settings.store)
-        self.store = RunStore(settings, SqliteJournal(settings.data_dir))
+        self.token_key = tokens.signing_key(settings)
+        self.store = RunStore(settings, journal)
         self.dispatcher = Dispatcher(settings, self.store, workplace or ThisMachine(settings))
         self.webhooks = Webhooks(settings, self.files)
         self.saved = SavedWorkflows(settings.data_dir / "workflows", settings.nickname, catalogue)
         self.own = OwnEndpoints(settings.endpoint_files, catalogue, CodeStore(settings.data_dir / "code"))
         self.large_bodies = asyncio.Semaphore(_LARGE_BODIES)
         self._workflows: dict[str, asyncio.Task[None]] = {}
+        self._telling: dict[str, asyncio.Task[None]] = {}
 
     def begin(
         self,
@@ -145,11 +153,14 @@ class Service:
         self._follow(run)
         return run
 
-    async def resume(self) -> None:
-        """Take up what an earlier server left: queued requests wait again, and what was computed is computed again.
+    async def resume(self, why: str = "the server was started again") -> None:
+        """Take up what another server left: queued requests wait again, and what was computed is computed again.
 
         A workflow begins with its first step again. A request that was being computed when two servers went down is
         failed, because it may be what brings them down.
+
+        Args:
+            why: What its log says about that.
 
         Raises:
             JournalFailed: The journal cannot be read.
@@ -160,7 +171,7 @@ class Service:
                 await self.webhooks.key_set()
         for run in runs:
             if not run.over:
-                await self._resume(run)
+                await self._resume(run, why)
             self._follow(run)
 
     def app_of(self, name: str) -> str:
@@ -188,8 +199,44 @@ class Service:
             return False
         return self.dispatcher.cancel(run)
 
+    async def find(self, request_id: str) -> Run | None:
+        """The run of an id, on whichever server it is; None where there is none (any more).
+
+        Raises:
+            JournalFailed: The journal cannot be read.
+        """
+        if self.cluster is None:
+            return await self.store.find(request_id)
+        return self.store.get(request_id) or await self.cluster.find(request_id)
+
+    async def cancel_as_asked(self, run: Run) -> bool:
+        """Cancel a run of the queue as its caller asks for; tells whether it was still waiting.
+
+        Raises:
+            JournalFailed: Another server sees to it, and cannot be asked.
+        """
+        if self.cluster is not None and run.elsewhere:
+            return await self.cluster.cancel(run)
+        if self.cancel(run):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CANCEL_SECONDS):
+                    await run.settle()
+            return run.over
+        await self.store.cancelled(run)
+        return False
+
+    def let_go(self, run: Run) -> None:
+        """Do nothing more about a run, because another server has taken it over."""
+        if telling := self._telling.get(run.id):
+            telling.cancel()
+        if not run.over:
+            self.store.let_go(run)
+            self.cancel(run)
+
     async def close(self) -> None:
         """End every worker and every run, except those of the queue, which are left to the next server."""
+        if self.cluster is not None:
+            await self.cluster.close()
         self.store.leave()
         await self.webhooks.close()
         for task in self._workflows.values():
@@ -223,7 +270,7 @@ class Service:
         else:
             self.dispatcher.submit(run, entry, start_timeout=start_timeout)
 
-    async def _resume(self, run: Run) -> None:
+    async def _resume(self, run: Run, why: str) -> None:
         if run.cancelled:
             self.store.finish(run, Outcome.cancelled())
             return
@@ -239,19 +286,19 @@ class Service:
             words = f"The server was started again and cannot compute this request any more: {error}"
             self.store.finish(run, Outcome.failed(500, words, "internal_error"))
             return
-        run.log(
-            "the server was started again; " + ("this is computed anew" if run.starts else "this waits again")
-        )
+        run.log(f"{why}; this {'is computed anew' if run.starts else 'waits again'}")
         seconds = None if run.starts or run.start_by is None else max(0.0, run.start_by - time.time())
         self._begin(run, entry, seconds)
 
     def _follow(self, run: Run) -> None:
         """See to it that a run's end is told to whom its caller named."""
         if run.webhook is not None:
-            telling = self.webhooks.follow(run, *run.webhook)
+            telling = self._telling[run.id] = self.webhooks.follow(run, *run.webhook)
             telling.add_done_callback(partial(self._told, run))
 
     def _told(self, run: Run, telling: asyncio.Task[None]) -> None:
+        if self._telling.get(run.id) is telling:
+            del self._telling[run.id]
         if not telling.cancelled():
             self.store.told(run)
 
@@ -290,7 +337,8 @@ class Service:
 
     async def _see_through(self, run: Run, graph: Graph) -> None:
         run.start()
-        self.store.started(run)
+        if not await self.store.started(run):
+            return
         if run.stand_in:
             run.log(f"stand-in: {run.stand_in} on this machine answer for {run.endpoint}")
         self.dispatcher.finish(run, await run_workflow(self, run, graph))

@@ -52,6 +52,9 @@ class Settings:
         dify_version: Which Dify the workflow API speaks like: `0.6` or `1.13`.
         dify_ping: Seconds between two signs of life on its event streams.
         store: The address of a store for files that several servers and workers share; an empty string for `data_dir`.
+        database: Address of the PostgreSQL database that several servers share, an empty string for a file of this
+            server's own.
+        silent_seconds: After how long without a word to that database other servers take over what this one does.
         webhook_delay: Seconds before a webhook that was not taken is sent again; doubled each time.
     """
 
@@ -86,6 +89,8 @@ class Settings:
     dify_ping: float = 10.0
     store: str = ""
     webhook_delay: float = 1.0
+    database: str = field(default="", repr=False)  # it may hold a password
+    silent_seconds: float = 20.0
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -93,6 +98,10 @@ class Settings:
         era_of(self.dify_version)
         if self.store:
             check_url(self.store)
+        if self.database and not self.database.startswith(("postgresql://", "postgres://")):
+            raise ConfigError(
+                "--database is no address of PostgreSQL", hint="write postgresql://user@host:5432/name"
+            )
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", self.nickname):
             raise ConfigError(f"--nickname is {self.nickname[:80]!r}; it takes letters, digits, _ and -")
         for allowed in self.allowed_origins:

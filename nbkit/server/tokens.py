@@ -1,7 +1,7 @@
 """Short-lived tokens: they open sessions and streams of some apps, and nothing else.
 
 They are made for pages and other places where the key itself must not go. They hold until they expire or the server
-ends.
+ends; those of servers that share a database hold at all of them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from nbkit.errors import InputError
 from nbkit.model.endpoint import Endpoint
 from nbkit.server.replies import BadRequest, read_json, reply, service_of
+from nbkit.server.secret import kept_secret
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-_SECRET = secrets.token_bytes(32)
+    from nbkit.server.settings import Settings
+
 _PREFIX = "/run/"
 _LONGEST_LIFE = 24 * 3600
 _MOST_APPS = 50
@@ -49,14 +51,20 @@ def _issued(request: Request, given: dict[str, Any], seconds: Any) -> str:
         raise BadRequest(422, "allowed_apps is a list of apps that the token is good for.")
     if not isinstance(seconds, (int, float)) or not 0 < seconds <= _LONGEST_LIFE:
         raise BadRequest(422, f"A token lives for a number of seconds up to {_LONGEST_LIFE}.")
-    return issue(service_of(request).settings.key, apps, time.time() + seconds)
+    return issue(service_of(request).token_key, apps, time.time() + seconds)
 
 
-def issue(key: str, apps: list[str], expires: float) -> str:
+def signing_key(settings: Settings) -> bytes:
+    """What a server signs tokens with: random, so that they end with it; servers of one database have the same."""
+    secret = kept_secret(settings.data_dir / "token-key") if settings.database else secrets.token_bytes(32)
+    return secret + settings.key.encode()
+
+
+def issue(key: bytes, apps: list[str], expires: float) -> str:
     """A token.
 
     Args:
-        key: The server's key.
+        key: What the server signs tokens with.
         apps: What it opens: aliases (`imgen`), or paths (`acme/imgen/realtime`).
         expires: Until when, in seconds since 1970.
     """
@@ -64,11 +72,11 @@ def issue(key: str, apps: list[str], expires: float) -> str:
     return f"{content}.{_signature(key, content)}"
 
 
-def allows(key: str, text: str, path: str, now: float) -> bool:
+def allows(key: bytes, text: str, path: str, now: float) -> bool:
     """Whether a token opens an address of this server.
 
     Args:
-        key: The server's key.
+        key: What the server signs tokens with.
         text: The token.
         path: The path of the address.
         now: The time, in seconds since 1970.
@@ -89,5 +97,5 @@ def allows(key: str, text: str, path: str, now: float) -> bool:
     )
 
 
-def _signature(key: str, content: str) -> str:
-    return hmac.new(_SECRET, f"{key}\n{content}".encode(), hashlib.sha256).hexdigest()
+def _signature(key: bytes, content: str) -> str:
+    return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()

@@ -19,6 +19,7 @@ from nbkit.server.catalogue import Catalogue, Entry
 from nbkit.server.endpoints import own_endpoints
 from nbkit.server.host import Host
 from nbkit.server.settings import Settings
+from tests.postgres import Postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,3 +192,20 @@ def until_running(http: httpx.Client) -> Callable[[dict[str, Any]], None]:
             time.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL, for all tests together."""
+    running_one = Postgres()
+    try:
+        running_one.start()
+        yield running_one
+    finally:
+        running_one.remove()
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    """The address of a database of the test's own."""
+    return postgres.new()

@@ -132,10 +132,11 @@ def test_only_who_may_opens_a_session(start: Callable[..., Host]) -> None:
     """The key in a header, or a token for this app; and no page of somebody else's."""
     host = start(key="k")
     header = {"additional_headers": {"authorization": "Key k"}}
-    made = [tokens.issue("k", apps, time.time() + 60) for apps in (["collage"], ["upscale"])]
+    key = host.app.state.service.token_key
+    made = [tokens.issue(key, apps, time.time() + 60) for apps in (["collage"], ["upscale"])]
     stale, foreign = (
-        tokens.issue("k", ["collage"], time.time() - 1),
-        tokens.issue("other", ["collage"], time.time() + 60),
+        tokens.issue(key, ["collage"], time.time() - 1),
+        tokens.issue(b"other", ["collage"], time.time() + 60),
     )
     path = "/run/local/collage/realtime"
 

@@ -3,76 +3,22 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 import nbkit
+from tests.killable_server import Killable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-HERE = Path(__file__).parent
-Ticket = dict[str, Any]
-
-
-class Killable:
-    """A server on one folder and port, which can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.marks = folder / "marks"
-        folder.mkdir(exist_ok=True)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> float:
-        """Start it; gives the seconds until it answered."""
-        began = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "lab_server.py"), str(self.folder / "data"), str(self.port)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        assert line == f"nbkit server listening on {self.url}\n", self.process.communicate(timeout=5)
-        return time.monotonic() - began
-
-    def end(self, number: signal.Signals = signal.SIGKILL) -> str:
-        """End it by a signal; gives what it wrote to standard error."""
-        assert self.process
-        self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=10)
-        self.process = None
-        return errors
-
-    def submit(
-        self, http: httpx.Client, name: str, seconds: float = 0.0, headers: dict[str, str] | None = None
-    ) -> Ticket:
-        """Submit a request that marks each time it is computed."""
-        given = {"file": str(self.marks), "name": name, "seconds": seconds}
-        answer = http.post(f"{self.url}/queue/lab/mark", json=given, headers=headers)
-        assert answer.status_code == 200, answer.text
-        ticket: Ticket = answer.json()
-        return ticket
-
-    def count(self, word: str) -> Counter[str]:
-        """How often each name was begun, or done."""
-        lines = self.marks.read_text().splitlines() if self.marks.exists() else []
-        return Counter(line.split()[0] for line in lines if line.endswith(f" {word}"))
+    from pathlib import Path
 
 
 @pytest.fixture
