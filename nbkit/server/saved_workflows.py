@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
 from nbkit.server.catalogue import Entry
-from nbkit.wire.fal.graph import read_graph
+from nbkit.server.understood import understood
+from nbkit.wire.fal.definition import LARGEST, read_definition
+from nbkit.wire.fal.graph import Graph, read_graph
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nbkit.server.catalogue import Catalogue
-    from nbkit.wire.fal.graph import Graph
+    from nbkit.wire.fal.definition import Definition
 
 MOST = 1000
-LARGEST = 2**20  # bytes of one definition
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _TITLE = 300
-_WORDS = ("title", "description", "examples")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,34 +167,31 @@ class SavedWorkflows:
 
     def _answer(self, workflow: SavedWorkflow) -> None:
         self._saved[workflow.name] = workflow
-        graph = read_graph(workflow.contents)
+        definition = read_definition(workflow.contents)
+        graph = Graph.of(definition)
         self._catalogue.add(
             Entry(
                 id=self._endpoint(workflow.name),
                 title=workflow.title,
                 description=f"A saved workflow: {', '.join(step.app for step in graph.steps.values())}"[:300],
                 category="workflow",
-                input=_input_schema(graph, workflow.contents),
-                output={"type": "object", "title": "WorkflowOutput", "properties": {}},
+                input=_input_schema(definition),
+                output={
+                    "properties": {},
+                    **understood(definition.gives),
+                    "type": "object",
+                    "title": "WorkflowOutput",
+                },
                 graph=graph,
             )
         )
 
 
-def _input_schema(graph: Graph, contents: dict[str, Any]) -> dict[str, Any]:
-    """What a workflow takes, by name; its steps judge the values."""
-    schema = contents.get("schema")
-    given = schema.get("input") if isinstance(schema, dict) else None
-    described = given.get("properties", given) if isinstance(given, dict) else {}
-    properties: dict[str, Any] = {name: {} for name in [*graph.defaults, *graph.required]}
-    for name, facts in described.items() if isinstance(described, dict) else ():
-        if isinstance(facts, dict):
-            properties[name] = {word: facts[word] for word in _WORDS if word in facts}
-    for name, default in graph.defaults.items():
-        properties[name]["default"] = default
+def _input_schema(definition: Definition) -> dict[str, Any]:
+    """What a workflow takes, as far as its author says; its steps judge what that leaves open."""
     return {
         "type": "object",
         "title": "WorkflowInput",
-        "properties": properties,
-        "required": list(graph.required),
+        "properties": {name: understood(facts) for name, facts in definition.inputs.items()},
+        "required": [name for name, facts in definition.inputs.items() if "default" not in facts],
     }

@@ -37,7 +37,7 @@ def _is_a(kind: type) -> Callable[[Value], bool]:
 
 
 # Type → pydantic's word where a value has another, what that says, and the test.
-_TYPES: dict[str, tuple[str, str, Callable[[Value], bool]]] = {
+TYPES: dict[str, tuple[str, str, Callable[[Value], bool]]] = {
     "string": ("string_type", "Input should be a valid string", _is_a(str)),
     "boolean": ("bool_type", "Input should be a valid boolean", _is_a(bool)),
     "integer": ("int_type", "Input should be a valid integer", _is_whole),
@@ -70,7 +70,7 @@ def _divides(value: Any, limit: Any) -> bool:
 
 
 _TEXT, _LIST = _is_a(str), _is_a(list)
-_LIMITS = {
+LIMITS = {
     "maximum": _Limit(
         "less_than_equal", "le", "Input should be less than or equal to {}", _is_number, operator.le
     ),
@@ -99,7 +99,7 @@ _LIMITS = {
 }
 _STRUCTURE = {"type", "enum", "anyOf", "properties", "required", "items", "additionalProperties", "nullable"}
 _NOTES = {"title", "description", "default", "examples", "ui", "format"}
-_KNOWN = _STRUCTURE | _NOTES | _LIMITS.keys()
+_KNOWN = _STRUCTURE | _NOTES | LIMITS.keys()
 
 
 def check_schema(schema: Schema, place: str) -> None:
@@ -148,7 +148,7 @@ def _problems(value: Value, schema: Schema, place: Place) -> Iterator[dict[str, 
     if "anyOf" in schema:
         yield from _alternatives(value, schema["anyOf"], place)
     if "type" in schema:
-        kind, message, fits = _TYPES[schema["type"]]
+        kind, message, fits = TYPES[schema["type"]]
         if not fits(value):
             yield field_error(message, kind, *place, value=value)
             return
@@ -165,7 +165,7 @@ def _problems(value: Value, schema: Schema, place: Place) -> Iterator[dict[str, 
 
 
 def _passed_limits(value: Value, schema: Schema, place: Place) -> Iterator[dict[str, Any]]:
-    for keyword, limit in _LIMITS.items():
+    for keyword, limit in LIMITS.items():
         bound = schema.get(keyword)
         if bound is not None and limit.measured(value) and not limit.keeps(value, bound):
             context = {limit.name: bound}
@@ -191,7 +191,7 @@ def _alternatives(value: Value, branches: list[Schema], place: Place) -> Iterato
     if any(not entries for _, entries in found):
         return
     fitting = [
-        entries for branch, entries in found if "type" not in branch or _TYPES[branch["type"]][2](value)
+        entries for branch, entries in found if "type" not in branch or TYPES[branch["type"]][2](value)
     ]
     for entries in fitting or [entries for _, entries in found]:
         yield from entries

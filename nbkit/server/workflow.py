@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nbkit.errors import InputError, NbkitError
 from nbkit.server.runs import UNPROCESSABLE, Outcome
 from nbkit.wire.fal.answers import error_summary, field_error
-from nbkit.wire.fal.graph import INPUT, resolve
+from nbkit.wire.fal.reference import INPUT, resolve
 
 if TYPE_CHECKING:
     from nbkit.server.runs import Run
-    from nbkit.wire.fal.graph import Graph, Step
+    from nbkit.wire.fal.definition import Step
+    from nbkit.wire.fal.graph import Graph
 
 DEEPEST = 5
 

@@ -100,6 +100,33 @@ def test_what_it_needs_is_asked_for_and_described(start: Callable[..., Host], ht
     assert [entry["metadata"]["display_name"] for entry in listed] == ["The demo"]
 
 
+def test_the_types_of_inputs_are_described_and_checked(
+    start: Callable[..., Host], http: httpx.Client
+) -> None:
+    """A form gets the right controls, and a wrong value is refused before any step runs."""
+    url = start().url
+    text = {"type": "string", "maxLength": 3, "enum": ["a", "b"], "default": "a", "pattern": ".", "ui": 4}
+    size = {"$ref": "#/$defs/Size"}
+    defined = {"Size": {"type": "object", "properties": {"width": {"type": "integer"}}}}
+    declared = {"type": "object", "$defs": defined, "properties": {"text": text, "size": size}}
+    gives = {"type": "object", "properties": {"said": {"type": "string"}}}
+    contents = {**EXPORTED, "schema": {"input": {**declared, "required": ["size"]}, "output": gives}}
+    _save(http, url, "typed", contents)
+    described = http.get(f"{url}/openapi.json", params={"endpoint_id": "workflows/local/typed"}).json()
+    refused = http.post(f"{url}/run/workflows/local/typed", json={"text": "c", "size": {"width": "x"}})
+
+    schemas = described["components"]["schemas"]
+    assert schemas["WorkflowInput"]["properties"] == {
+        "text": {"type": "string", "maxLength": 3, "enum": ["a", "b"], "default": "a"},
+        "size": defined["Size"],
+    }
+    assert schemas["WorkflowOutput"]["properties"] == gives["properties"]
+    assert {tuple(entry["loc"]) for entry in refused.json()["detail"]} == {
+        ("body", "text"),
+        ("body", "size", "width"),
+    }
+
+
 def test_a_workflow_is_read_changed_and_deleted(start: Callable[..., Host], http: httpx.Client) -> None:
     """With fal's own status codes."""
     url = start().url

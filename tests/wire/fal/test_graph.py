@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from nbkit.errors import InputError
-from nbkit.wire.fal.graph import MAX_STEPS, read_graph, resolve
+from nbkit.wire.fal.definition import MAX_STEPS
+from nbkit.wire.fal.graph import read_graph
+from nbkit.wire.fal.reference import resolve
 
 EXPORTED = {
     "name": "demo",
