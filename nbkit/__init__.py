@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nbkit.widgets.compare import compare
     from nbkit.widgets.gallery import gallery
     from nbkit.widgets.watch import watch
+    from nbkit.workflows.workflow import workflow
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ __all__ = [
     "vote",
     "watch",
     "webhooks",
+    "workflow",
 ]
 
 _HOMES = {
@@ -79,6 +81,7 @@ _HOMES = {
     "vote": "nbkit.experiments.voting",
     "watch": "nbkit.widgets.watch",
     "webhooks": "nbkit.webhooks",
+    "workflow": "nbkit.workflows.workflow",
 }
 
 

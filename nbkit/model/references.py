@@ -20,6 +20,16 @@ def at(value: Any, *names: str) -> Any:
     return value
 
 
+def resolved(schema: Any, document: Any = None) -> dict[str, Any]:
+    """A schema with what it refers to in place, and what may be null said in one way.
+
+    Args:
+        schema: The schema.
+        document: What its references lead into; by default the schema itself.
+    """
+    return Resolver(schema if document is None else document).resolve(schema)
+
+
 class Resolver:
     """Copies schemas out of a document, with what they refer to in place, up to a size and a depth."""
 

@@ -74,10 +74,10 @@ def save(source: Path, target: Path, recipe: Recipe | None, size: tuple[int | No
                 f"{sidecar} stands where the recipe of {target.name} belongs",
                 hint="save it under another name, or with recipe=False",
             )
-        with _written(target) as file:
+        with written_whole(target) as file:
             copy(original, file, changes or ())
     if changes is None:
-        with _written(sidecar) as file:
+        with written_whole(sidecar) as file:
             file.write(text.encode() + b"\n")
     elif is_ours:
         sidecar.unlink()  # it told of the file that stood here before
@@ -99,7 +99,7 @@ def _recipe(text: str) -> Recipe | None:
 
 
 @contextmanager
-def _written(target: Path) -> Iterator[BinaryIO]:
+def written_whole(target: Path) -> Iterator[BinaryIO]:
     """A file that appears when it is whole, and never through a link to one that is kept."""
     unfinished = target.with_name(f".{uuid.uuid4().hex}.part")
     try:

@@ -30,6 +30,7 @@ _NEAR_PATIENCE = 0.5
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{1,200}"')
 _SILENCE = 15.0
 _MOST_IN_MEMORY = 200
+_changed: dict[str, float] = {}
 
 
 class Schemas:
@@ -59,11 +60,11 @@ class Schemas:
             RequestLost: It did not answer, and nothing was kept.
         """
         name = str(endpoint)
-        if (known := self._known.get(name)) and not known.problem and _age(known.fetched_at) < FRESH:
+        if (known := self._known.get(name)) and not known.problem and _holds(endpoint, known, FRESH):
             return known
         url = document_url(self._hosts, endpoint)
         kept = await asyncio.to_thread(self._cache.read, url) if self._cache else None
-        if kept is None or _age(kept.fetched_at) >= FRESH:
+        if kept is None or not _holds(endpoint, kept, FRESH):
             try:
                 kept = await self._fetch(url, endpoint, kept)
             except (ConnectionFailed, RequestLost, ServiceError) as error:
@@ -82,6 +83,8 @@ class Schemas:
     async def known(self, endpoint: Endpoint) -> Schema | None:
         """The schema of an endpoint if it is at hand; never waits for a service elsewhere, and never fails."""
         found = self._known.get(str(endpoint))
+        if found and not _holds(endpoint, found, TRUSTED):
+            found = None
         if found is None and self._cache is None:
             found = await self._from_near(endpoint)
         elif found is None and self._cache is not None:
@@ -92,7 +95,7 @@ class Schemas:
                 found = None
             if found:
                 self._remember(found)
-        return found if found and _age(found.fetched_at) < TRUSTED else None
+        return found if found and _holds(endpoint, found, TRUSTED) else None
 
     async def _from_near(self, endpoint: Endpoint) -> Schema | None:
         """Ask the server of this process; one that does not answer at once is left alone for a while."""
@@ -134,6 +137,16 @@ class Schemas:
             del self._known[next(iter(self._known))]
         self._known[schema.endpoint] = schema
         return schema
+
+
+def outdate(endpoint: Endpoint) -> None:
+    """Say that an endpoint was changed from here, so that what any client of this process knows of it is old."""
+    _changed[str(endpoint)] = time.time()
+
+
+def _holds(endpoint: Endpoint, what: Schema | Kept, seconds: float) -> bool:
+    """Whether what is known of an endpoint is so young, and younger than the last change to it from here."""
+    return _age(what.fetched_at) < seconds and what.fetched_at > _changed.get(str(endpoint), 0.0)
 
 
 def _age(moment: float) -> float:

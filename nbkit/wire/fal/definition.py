@@ -15,7 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
-from nbkit.wire.fal.openapi import resolved
+from nbkit.model.references import resolved
 from nbkit.wire.fal.reference import DEEPEST, INPUT, references
 
 if TYPE_CHECKING:

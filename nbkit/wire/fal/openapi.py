@@ -73,16 +73,6 @@ def read_document(content: bytes, endpoint: str, fetched_at: float, problem: str
     )
 
 
-def resolved(schema: Any, document: Any = None) -> dict[str, Any]:
-    """A schema with what it refers to in place, and what may be null said in one way.
-
-    Args:
-        schema: The schema.
-        document: What its references lead into; by default the schema itself.
-    """
-    return _Resolver(schema if document is None else document).resolve(schema)
-
-
 def _given(paths: Any, endpoint: str) -> Any:
     """The schema of the input: at the endpoint's own path, else at the first that takes one."""
     found = (at(paths, path, *_BODY) for path in (f"/{endpoint}", *_keys(paths)))
