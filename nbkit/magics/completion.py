@@ -89,7 +89,7 @@ def _on_line(text: str, notebook: Notebook, *, is_cell: bool) -> Offer:
     word = text[at:]
     if word.startswith("-") or (endpoint and is_cell and not word):
         return Offer.of(word, _BY_FLAG)
-    return _NOTHING if endpoint else Offer.of(word, _endpoints(notebook))
+    return _NOTHING if endpoint else Offer.of(word, _endpoints(word, notebook))
 
 
 def _value_of(flag: str, word: str, endpoint: str, given: list[str], notebook: Notebook) -> Offer:
@@ -132,12 +132,14 @@ def _in_command(text: str, notebook: Notebook) -> Offer:
     return Offer.of(fragment, (name[len(start) :] for name in COMMANDS if name.startswith(text)))
 
 
-def _endpoints(notebook: Notebook) -> Iterable[str]:
+def _endpoints(begun: str, notebook: Notebook) -> Iterable[str]:
     yield from notebook.settings().aliases
     yield from reversed(notebook.used)
     yield from declared_names()
     yield from ENDPOINTS
     yield from notebook.offers.connections()
+    if begun.startswith("workflows/"):
+        yield from notebook.offers.workflows()
 
 
 def _endpoint_of(first_line: str) -> str:

@@ -38,6 +38,7 @@ class Offers:
         self._client = client
         self._inputs: dict[str, dict[str, tuple[str, ...]]] = {}
         self._connections: tuple[str, ...] = ()
+        self._workflows: tuple[str, ...] = ()
         self._asked: dict[str, float] = {}
 
     def inputs(self, endpoint: str) -> Mapping[str, tuple[str, ...]]:
@@ -54,6 +55,12 @@ class Offers:
         self._behind("", self._learn_connections)
         return self._connections
 
+    def workflows(self) -> tuple[str, ...]:
+        """The endpoints `workflows/…` that the account has published."""
+        if "google.colab" not in sys.modules:
+            self._behind("workflows/", self._learn_workflows)
+        return self._workflows
+
     def _behind(self, what: str, work: Callable[[], None]) -> None:
         """Do something on a thread of its own, unless that was done a moment ago."""
         now = time.monotonic()
@@ -63,6 +70,11 @@ class Offers:
 
     def _learn_inputs(self, endpoint: str) -> None:
         self._inputs[endpoint] = words_of(self._client().schema(endpoint))
+
+    def _learn_workflows(self) -> None:
+        from nbkit.workflows.publishing import published
+
+        self._workflows = tuple(published(self._client()))
 
     def _learn_connections(self) -> None:
         self._connections = tuple(f"dify/{name}" for name in connections())

@@ -14,6 +14,7 @@ from nbkit.magics.commands import (
     machine,
     recall,
     settings,
+    workflow,
 )
 from nbkit.magics.template import nearest
 
@@ -58,6 +59,7 @@ _GROUPS = (
     jobs.COMMANDS,
     history.COMMANDS,
     recall.COMMANDS,
+    workflow.COMMANDS,
 )
 COMMANDS = {
     command.name: command

@@ -63,8 +63,17 @@ async def _publish(definition: Definition, client: Client, *, public: bool) -> s
     return str(endpoint)
 
 
-async def published(client: Client) -> list[str]:
-    """The endpoints of the workflows that the service keeps for this account, the newest of them."""
+def published(client: Client) -> list[str]:
+    """The endpoints of the workflows that the service keeps for this account, the first page of their list.
+
+    Raises:
+        ConnectionFailed: The service was never reached.
+        RequestLost: The service did not answer.
+    """
+    return wait(_published(client))
+
+
+async def _published(client: Client) -> list[str]:
     line = await client._calls.session.line(None)  # noqa: SLF001 - as above
     return [str(endpoint) for endpoint in (await _page(line, 1))[0]]
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from IPython.core.completer import provisionalcompleter
 
+import nbkit
 from nbkit.magics.completion import offer
 from nbkit.magics.notebook import Notebook
 from nbkit.magics.offers import Offers, words_of, written
@@ -242,3 +243,16 @@ def test_below_the_first_line_the_shell_offers_input(shell: Shell) -> None:
             return [it.text for it in shell.Completer.completions(text, place)]
 
     until(lambda: offered() == ["num_images: "])
+
+
+def test_published_workflows_are_offered_behind_their_first_word(shell: Shell) -> None:
+    """What the embedded server keeps is asked for behind the typing, and nobody is asked before `workflows/`."""
+    notebook = Notebook(shell)
+    flow = nbkit.workflow("offered")
+    flow.output(x=flow.run("local/collage", prompt="a cat").images)
+    flow.publish()
+    at_end("%%generate w", notebook)
+    assert "workflows/" not in notebook.offers._asked
+    until(lambda: "workflows/local/offered" in at_end("%%generate workflows/", notebook))
+
+    assert at_end("%%generate workflows/local/of", notebook) == ["workflows/local/offered"]

@@ -6,6 +6,7 @@ import pytest
 
 import nbkit
 from nbkit.errors import InputError, ServiceError
+from nbkit.workflows.publishing import published
 from tests.scripted_server import ScriptedServer, answer
 
 if TYPE_CHECKING:
@@ -66,6 +67,13 @@ def test_published_again_it_takes_the_earlier_one_s_place(client: nbkit.Client, 
             assert other.subscribe(made[-1], {name: "hi"}).data == {"said": "hi"}
 
     assert made == ["workflows/local/renewed"] * 2
+
+
+def test_what_was_published_is_offered_by_its_name(postcard: nbkit.workflow) -> None:
+    """The service lists it."""
+    endpoint = postcard.publish()
+
+    assert endpoint in published(postcard._runner.client([]))
 
 
 def test_it_is_sent_as_fal_s_package_sends_it(scripted: ScriptedServer, flow: nbkit.workflow) -> None:
