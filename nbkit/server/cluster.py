@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import psycopg
 
+from nbkit.server import logs
 from nbkit.server.database import connect_listener
 from nbkit.server.journal import JournalFailed
 from nbkit.server.run_rows import newest, recalled
@@ -239,9 +239,9 @@ class Cluster:
         for id_ in ids:
             if (run := self._service.store.get(id_)) is not None:
                 self._service.let_go(run)
-        sys.stderr.write(
-            f"nbkit serve: other servers have taken over {len(ids)} requests of this one, "
-            "which said nothing to the database for too long\n"
+        words = f"other servers have taken over {len(ids)} requests of this one"
+        logs.warn(
+            "taken_over", f"{words}, which said nothing to the database for too long", requests=len(ids)
         )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nbkit.server.frames import Message
     from nbkit.server.run_store import RunStore
     from nbkit.server.settings import Settings
+    from nbkit.server.telemetry import Telemetry
     from nbkit.server.workplace import Seat, Workplace
 
 DIRECT, NORMAL, LOW = 0, 1, 2
@@ -30,16 +31,21 @@ class Dispatcher:
         settings: How the server runs.
         store: Its runs.
         workplace: Where they are computed.
+        telemetry: Is told what happens.
     """
 
-    def __init__(self, settings: Settings, store: RunStore, workplace: Workplace) -> None:
+    def __init__(
+        self, settings: Settings, store: RunStore, workplace: Workplace, telemetry: Telemetry
+    ) -> None:
         self._settings = settings
         self._store = store
         self._workplace = workplace
+        self._telemetry = telemetry
         self._waiting: tuple[list[_Ticket], ...] = ([], [], [])
         self._computing: dict[str, _Computation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._holds = False
         self._numbering: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
@@ -90,6 +96,20 @@ class Dispatcher:
             return sum(map(len, self._waiting))
         return sum(ticket.run.app == app for queue in self._waiting for ticket in queue)
 
+    @property
+    def running(self) -> int:
+        """How many requests are computed."""
+        return len(self._computing)
+
+    @property
+    def room(self) -> int:
+        """How many requests can be computed at once."""
+        return self._workplace.room({})
+
+    def oldest(self) -> float | None:
+        """When the oldest request that waits came, in seconds since 1970; None where none waits."""
+        return min((queue[0].run.submitted for queue in self._waiting if queue), default=None)
+
     def cancel(self, run: Run) -> bool:
         """Cancel a run that is not over; tells whether it was still waiting."""
         if run.state == IN_QUEUE and self._withdraw(run):
@@ -103,6 +123,14 @@ class Dispatcher:
     def finish(self, run: Run, outcome: Outcome) -> None:
         """End a run."""
         self._store.finish(run, outcome)
+
+    def hold(self) -> None:
+        """Begin nothing more of the queue; only what somebody waits for on an open connection, and steps."""
+        self._holds = True
+
+    async def problem(self) -> str:
+        """Why nothing can be computed, an empty string where it can."""
+        return "" if self.room or self.running else "there is no worker"
 
     async def close(self) -> None:
         """End every run and every worker."""
@@ -153,7 +181,7 @@ class Dispatcher:
         if len(self._computing) >= self._workplace.room({}):
             return None
         fits = cache(self._fits)
-        for queue in self._waiting:
+        for queue in self._waiting[: DIRECT + 1] if self._holds else self._waiting:
             for place, ticket in enumerate(queue):
                 if fits(frozenset(ticket.entry.resources.items())):
                     if ticket.timer:
@@ -191,6 +219,7 @@ class Dispatcher:
             del self._computing[run.id]
             # A model that finished in spite of its cancel has a result, and fal gives it too.
             stopped = computation.cancelled and not outcome.ok
+            self._telemetry.computed(run, outcome, cancelled=computation.cancelled)
             self.finish(run, Outcome.cancelled() if stopped else outcome)
             self._workplace.give_back(seat)
             self._next()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import math
 import os
 import signal
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -15,7 +18,8 @@ from nbkit.errors import ServerError
 from nbkit.server.app import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
+    from types import FrameType
 
     from starlette.types import ASGIApp
 
@@ -49,10 +53,11 @@ class Host:
             raise
         self.url = address_of(listener)
         self._socket = listener
-        self._server = AppServer(self.app, self.app.state.service.close)
+        state = self.app.state
+        self._server = AppServer(self.app, state.service.close, state.drain, settings.drain_seconds)
 
     def run(self, announce: Callable[[str], None] = lambda _url: None) -> None:
-        """Serve until `stop`, SIGINT or SIGTERM.
+        """Serve until `stop`, SIGINT or SIGTERM. A signal lets running requests end; a second one does not.
 
         Args:
             announce: Called with the address once requests are answered.
@@ -60,8 +65,8 @@ class Host:
         self._server.run_on(self._socket, lambda: announce(self.url))
 
     def stop(self) -> None:
-        """End, from any thread; safe to call twice."""
-        self._server.should_exit = True
+        """End at once, from any thread; safe to call twice."""
+        self._server.stop()
 
     def stop_with_parent(self) -> None:
         """End when standard input does, as it does when the process that started this one is gone."""
@@ -81,12 +86,21 @@ class AppServer(uvicorn.Server):
     Args:
         app: What to serve.
         close: Awaited first when it is told to end: ends what answers are waiting for.
+        drain: Awaited before that at the first signal, while requests are answered still: lets running work end.
+        drain_seconds: How long that may take, with the answers that are on their way after it.
     """
 
-    def __init__(self, app: ASGIApp, close: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        close: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        drain: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        drain_seconds: float = 0.0,
+    ) -> None:
         config = uvicorn.Config(
             app,
             access_log=False,
+            log_config=None,  # its own would take the place of what this process has set up
             log_level="warning",
             server_header=False,
             timeout_graceful_shutdown=_GRACE,
@@ -97,6 +111,12 @@ class AppServer(uvicorn.Server):
         super().__init__(config)
         self._announce: Callable[[], None] | None = None
         self._close = close
+        self._drain = drain
+        self._drain_seconds = drain_seconds
+        self._draining: asyncio.Task[None] | None = None
+        self._deadline = 0.0
+        self._at_once = not drain_seconds
+        self._is_closing = False
 
     def run_on(self, listener: socket.socket, announce: Callable[[], None]) -> None:
         """Serve on a bound socket until `should_exit` is set, SIGINT or SIGTERM.
@@ -114,11 +134,43 @@ class AppServer(uvicorn.Server):
         if self.started and self._announce:
             self._announce()
 
+    def stop(self) -> None:
+        """End at once, from any thread."""
+        self._at_once = self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal: the first lets running work end, a second does not."""
+        del sig, frame
+        self._at_once = self._at_once or self.should_exit
+        self.should_exit = True
+        if self._at_once and self._is_closing:
+            for answer in self.server_state.tasks:
+                answer.cancel()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say whether to end now; asked ten times a second."""
+        return await super().on_tick(counter) and self._is_drained()
+
+    def _is_drained(self) -> bool:
+        if self._at_once or self._drain is None:
+            return True
+        if self._draining is None:
+            self._draining = asyncio.ensure_future(self._drain())
+            self._deadline = time.monotonic() + self._drain_seconds
+        return self._draining.done() or time.monotonic() > self._deadline
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what runs, then the connections."""
+        if self._draining is not None:
+            self._draining.cancel()
+            await asyncio.gather(self._draining, return_exceptions=True)
         # Ends every run first: streams and direct calls then end by themselves.
         if self._close:
             await self._close()
+        self._is_closing = True
+        if not self._at_once:  # what is on its way to its caller may use what is left of the time
+            left = math.ceil(self._deadline - time.monotonic())
+            self.config.timeout_graceful_shutdown = max(_GRACE, left)
         await super().shutdown(sockets)
 
     @contextlib.contextmanager

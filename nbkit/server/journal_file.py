@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from nbkit.errors import ServerError
+from nbkit.server import logs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,10 +47,10 @@ def open_journal(path: Path) -> sqlite3.Connection:
             for suffix in ("", "-wal", "-journal"):
                 with contextlib.suppress(FileNotFoundError):
                     path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
-            sys.stderr.write(
-                f"nbkit serve: {path} is damaged ({error}); it is {aside.name} now, "
-                "and the requests in it are not known\n"
+            words = (
+                f"{path} is damaged ({error}); it is {aside.name} now, and the requests in it are not known"
             )
+            logs.warn("journal_damaged", words)
             return _connected(path)
     except (sqlite3.Error, OSError) as error:
         if "locked" in str(error):

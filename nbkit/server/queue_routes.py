@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nbkit.server.dispatcher import LOW, NORMAL
+from nbkit.server.exchanges import ROUTE
 from nbkit.server.replies import (
     BadRequest,
     EventStream,
@@ -51,13 +52,15 @@ async def queue(request: Request) -> Response:
     path = request.path_params["path"]
     about = _ABOUT.fullmatch(path)
     if about is None:
+        request.scope[ROUTE] = "/queue/{app}"
         if request.method != "POST":
             raise BadRequest(405, "An endpoint of the queue takes POST.")
         return await _submit(request, path)
+    verb = about["verb"] or "response"
+    request.scope[ROUTE] = f"/queue/{{app}}/requests/{{id}}/{verb}"
     run = await service_of(request).find(about["id"])
     if run is None or not _belongs(about["app"], run):
         return reply(NOT_FOUND, 404)
-    verb = about["verb"] or "response"
     if (request.method == "PUT") != (verb == "cancel"):
         raise BadRequest(405, "Cancel takes PUT, everything else about a request takes GET.")
     return await _cancel(request, run) if verb == "cancel" else _VERBS[verb](request, run)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _ENDING = "/realtime"
 _MOST_BYTES = 64 * 2**20
 _INVALID = "INVALID_INPUT"
+_SERVICE_RESTART = 1012
 
 
 async def realtime(websocket: WebSocket) -> None:
@@ -77,7 +78,7 @@ class _Session:
             self._arrived.set()
 
     async def _answer(self) -> None:
-        while True:
+        while not self._service.draining.is_on:
             try:
                 async with asyncio.timeout(self._service.settings.realtime_idle):
                     await self._arrived.wait()
@@ -89,6 +90,7 @@ class _Session:
             if not self._waiting:
                 self._arrived.clear()
             await self._compute(frame)
+        await self._websocket.close(_SERVICE_RESTART)
 
     async def _compute(self, frame: bytes | str) -> None:
         """Compute one input, and send what comes of it; the session goes on after an error."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -39,11 +40,13 @@ class BadRequest(ServerError):
 
     Attributes:
         status: HTTP status code of the answer.
+        retry_after: Seconds after which it may be sent again, None where that would not help.
     """
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 def service_of(request: Request) -> Service:
@@ -64,6 +67,11 @@ def reply(body: Any, status: int = 200, *, run: Run | None = None) -> Response:
     if status >= HTTPStatus.BAD_REQUEST and isinstance(body, dict) and (kind := body.get("error_type")):
         headers[ERROR_TYPE_HEADER] = kind
     return Response(content, status, headers, media_type="application/json")
+
+
+def when_again(seconds: float | None) -> dict[str, str]:
+    """The header that says when to try again, in whole seconds; nothing where trying again would not help."""
+    return {} if seconds is None else {"retry-after": str(max(1, math.ceil(seconds)))}
 
 
 def headers_about(run: Run | None) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from nbkit.server.journal import Entry
 from nbkit.server.runs import Outcome, Run
 
-_OPTIONS = ("file_seconds", "keeps_input", "start_by", "cancelled", "caller_name")
+_OPTIONS = ("file_seconds", "keeps_input", "start_by", "cancelled", "caller_name", "user")
 _KEPT_LOGS = 1000
 _KEPT_LOG_CHARACTERS = 256_000
 AnyRun = TypeVar("AnyRun", bound=Run)

@@ -6,22 +6,22 @@ import asyncio
 import contextlib
 import json
 import re
-import sys
 import time
 from collections import deque
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
 from nbkit.server.journal import JournalFailed, TakenOver
 from nbkit.server.run_rows import entry_of, recalled
-from nbkit.server.runs import Run
+from nbkit.server.runs import Outcome, Run
 from nbkit.wire.fal.answers import IN_PROGRESS
 
 if TYPE_CHECKING:
     from nbkit.server.journal import Journal
-    from nbkit.server.runs import Outcome
     from nbkit.server.settings import Settings
+    from nbkit.server.telemetry import Telemetry
 
 REQUEST_ID = re.compile(r"[0-9a-f-]{36}")
 _REMEMBERED = 1000  # finished runs in memory; all others are read from the journal when somebody asks
@@ -31,7 +31,9 @@ _LARGE = 10_000  # bytes of a result, from which fal keeps it for a shorter time
 
 
 class QueueFull(InputError):
-    """More requests wait than may, or larger ones."""
+    """More requests wait than may, or larger ones; a while later there may be room."""
+
+    retry_after = 5.0
 
 
 class RunStore:
@@ -40,11 +42,13 @@ class RunStore:
     Args:
         settings: How the server runs.
         journal: Where they are written down.
+        telemetry: Is told what happens.
     """
 
-    def __init__(self, settings: Settings, journal: Journal[Any]) -> None:
+    def __init__(self, settings: Settings, journal: Journal[Any], telemetry: Telemetry) -> None:
         self._settings = settings
         self._journal = journal
+        self._telemetry = telemetry
         self._runs: dict[str, Run] = {}
         self._finished: deque[Run] = deque()
         self._bytes = 0
@@ -54,7 +58,6 @@ class RunStore:
         self._unwritten: dict[str, Run] = {}  # ended, and the journal could not be told so
         self._since_forgetting = 0
         self._seq = 0
-        self._trouble = ""
         self._closing = False
 
     async def restore(self) -> list[Run]:
@@ -63,16 +66,22 @@ class RunStore:
             self._seq = self._seq or await self._journal.last()
             runs = [recalled(entry, Run) for entry in await self._journal.unfinished()]
         except JournalFailed as error:
-            self._warn(error)
+            self._telemetry.journal_failed(error)
             raise
+        self._telemetry.journal_mended()
         self._rewrite()
         for run in runs:
-            self._remember(run) if run.over else self.add(run)
+            if run.over:
+                self._remember(run)
+            else:
+                self._runs[run.id] = run
+                self._telemetry.resumed(run)
         return runs
 
     def add(self, run: Run) -> None:
         """Keep a run in memory. It ends with this server."""
         self._runs[run.id] = run
+        self._telemetry.accepted(run)
 
     async def keep(self, run: Run, given: bytes) -> None:
         """Keep a run, so that it outlives this server.
@@ -86,13 +95,16 @@ class RunStore:
         """
         self._seq += 1
         run.seq = self._seq
+        began = time.perf_counter()
         try:
             await self._journal.add(entry_of(run), given if run.keeps_input else None)
         except JournalFailed as error:
-            self._warn(error)
+            self._telemetry.journal_failed(error)
             raise
+        self._telemetry.journalled(time.perf_counter() - began)
         self._rewrite()
         self._runs[run.id] = run
+        self._telemetry.accepted(run)
 
     def hold(self, run: Run, size: int, *, elsewhere: bool) -> None:
         """Count the input of a run that waits; where there is no more room for it, only the journal keeps it.
@@ -167,6 +179,8 @@ class RunStore:
             if self._journal.is_shared:
                 with contextlib.suppress(JournalFailed):
                     await written
+        if not run.left:
+            self._telemetry.started(run)
         return not run.left
 
     def finish(self, run: Run, outcome: Outcome) -> None:
@@ -186,6 +200,7 @@ class RunStore:
         if not run.seq:
             run.expires = time.time() + kept
             run.finish(outcome)
+            self._telemetry.ended(run)
             self._remember(run)
         elif not self._closing:  # what is broken off by the end of this server is left to the next one
             self._ending.add(run.id)
@@ -220,6 +235,32 @@ class RunStore:
         """The runs that are not over."""
         return [run for run in self._runs.values() if not run.over]
 
+    async def problem(self) -> str:
+        """Why requests cannot be written down now, an empty string where they can.
+
+        Raises:
+            JournalFailed: The journal does not answer.
+        """
+        await self._journal.last()
+        if (
+            self._telemetry.trouble
+        ):  # no requests are sent to who is not ready, so none would show that it is mended
+            await self._try()
+        return self._telemetry.trouble
+
+    async def _try(self) -> None:
+        """Write down a request that never was, as large as many are, and forget it."""
+        self._seq += 1
+        run = Run(endpoint="", app="", given=None)
+        run.seq, run.expires = self._seq, 0.0
+        try:
+            await self._journal.add(entry_of(run, Outcome(HTTPStatus.OK, bytes(_LARGE))), None)
+        except JournalFailed as error:
+            self._telemetry.journal_failed(error)
+        else:
+            self._telemetry.journal_mended()
+            await self.sweep()
+
     async def sweep(self) -> None:
         """Forget what is too old or too much, and write down what could not be written before."""
         self._rewrite()
@@ -230,7 +271,7 @@ class RunStore:
         try:
             await self._journal.forget(runs=limits.kept_runs, size=limits.kept_bytes)
         except JournalFailed as error:
-            self._warn(error)
+            self._telemetry.journal_failed(error)
 
     def leave(self) -> None:
         """Leave the unfinished runs of the queue to the next server; those who follow them are let go."""
@@ -243,6 +284,7 @@ class RunStore:
                     run.starts -= 1  # it did not bring the server down, so this time does not count
                     self._save(run)
                 run.leave()
+                self._telemetry.left(run)
 
     async def close(self) -> None:
         """Write what is not written yet, and let the journal go."""
@@ -256,7 +298,7 @@ class RunStore:
 
     def _saved(self, written: asyncio.Future[Any]) -> None:
         if not written.cancelled() and (error := written.exception()) and not isinstance(error, TakenOver):
-            self._warn(error)
+            self._telemetry.journal_failed(error)
 
     def _over(self, run: Run, outcome: Outcome, written: asyncio.Future[Any]) -> None:
         error = None if written.cancelled() else written.exception()
@@ -264,10 +306,11 @@ class RunStore:
         if isinstance(error, TakenOver):
             return
         run.finish(outcome)
+        self._telemetry.ended(run)
         self._remember(run)
         if error:
             self._unwritten[run.id] = run
-            self._warn(error)
+            self._telemetry.journal_failed(error)
             return
         self._since_forgetting += 1
         if self._since_forgetting > self._settings.kept_runs // 100:
@@ -276,9 +319,7 @@ class RunStore:
 
     def _rewrite(self) -> None:
         """Use that the journal can be written: tell it the ends that it could not take before."""
-        if not self._unwritten:
-            self._trouble = ""
-        elif not self._closing:
+        if self._unwritten and not self._closing:
             unwritten, self._unwritten = self._unwritten, {}
             for run in unwritten.values():
                 written = self._journal.write(entry_of(run, run.outcome))
@@ -288,7 +329,7 @@ class RunStore:
         if not written.cancelled() and written.exception():
             self._unwritten[run.id] = run
         elif not self._unwritten:
-            self._trouble = ""
+            self._telemetry.journal_mended()
 
     def _remember(self, run: Run) -> None:
         self._runs[run.id] = run
@@ -304,11 +345,3 @@ class RunStore:
         self._bytes -= len(run.outcome.body) if run.outcome else 0
         if self._runs.get(run.id) is run:
             del self._runs[run.id]
-
-    def _warn(self, error: BaseException) -> None:
-        """Say a trouble once, not for each request that meets it."""
-        if str(error) != self._trouble:
-            self._trouble = str(error)
-            sys.stderr.write(
-                f"nbkit serve: {error}; new requests of the queue are refused until it can be written again\n"
-            )

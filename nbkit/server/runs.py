@@ -32,11 +32,13 @@ class Outcome:
         status: HTTP status code.
         body: JSON, with the files' mark in place of this server's address.
         headers: Besides the usual ones.
+        worker_end: Why its worker was ended or ended by itself, in a word; an empty string where it was not.
     """
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+    worker_end: str = ""
 
     @classmethod
     def of(cls, status: int, body: Any, **headers: str) -> Outcome:
@@ -89,6 +91,7 @@ class Run:
         file_seconds: How long the files that it makes are kept, None for ever.
         keeps_input: Whether its input may be kept; without, it is let go as soon as nothing needs it.
         caller_name: What its caller calls it, an empty string where it does not say.
+        user: Whose it is: the name of its caller's key, an empty string for the server's owner.
         state: `IN_QUEUE`, `IN_PROGRESS` or `COMPLETED`.
         position: How many are ahead of it in the queue.
         logs: Its log entries so far.
@@ -124,6 +127,7 @@ class Run:
         file_seconds: float | None = None,
         keeps_input: bool = True,
         caller_name: str = "",
+        user: str = "",
     ) -> None:
         self.id = str(uuid.uuid4())
         self.endpoint = endpoint
@@ -135,6 +139,7 @@ class Run:
         self.file_seconds = file_seconds
         self.keeps_input = keeps_input
         self.caller_name = caller_name
+        self.user = user
         self.state = IN_QUEUE
         self.position = 0
         self.logs: list[dict[str, Any]] = []

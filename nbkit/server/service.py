@@ -13,14 +13,17 @@ from nbkit.model.endpoint import Endpoint
 from nbkit.server import tokens
 from nbkit.server.code_store import CodeStore
 from nbkit.server.dispatcher import DIRECT, NORMAL, Dispatcher
+from nbkit.server.draining import Draining
 from nbkit.server.files import FileStore
 from nbkit.server.journal import JournalFailed
 from nbkit.server.journal_opening import open_journal
 from nbkit.server.own_endpoints import OwnEndpoints
+from nbkit.server.readiness import checks_of
 from nbkit.server.replies import BadRequest
 from nbkit.server.run_store import QueueFull, RunStore
 from nbkit.server.runs import Outcome, Run
 from nbkit.server.saved_workflows import SavedWorkflows
+from nbkit.server.telemetry import Telemetry
 from nbkit.server.webhooks import Webhooks
 from nbkit.server.workflow import DEEPEST, missing_inputs, run_workflow
 from nbkit.server.workplace import ThisMachine
@@ -49,8 +52,10 @@ class Service:
         webhooks: Who is told when a run is over.
         saved: The workflows that callers have saved.
         own: The endpoints of users' own functions.
+        telemetry: Is told what happens.
         token_key: What tokens are signed with.
         large_bodies: Bounds how many of them are taken in at once.
+        draining: Whether it takes nothing new, because it ends.
         cluster: What it has to do with other servers, None where it shares no database with any.
     """
 
@@ -61,12 +66,15 @@ class Service:
         journal, self.cluster = open_journal(self)
         self.files = FileStore(settings.data_dir, settings.store)
         self.token_key = tokens.signing_key(settings)
-        self.store = RunStore(settings, journal)
-        self.dispatcher = Dispatcher(settings, self.store, workplace or ThisMachine(settings))
-        self.webhooks = Webhooks(settings, self.files)
+        self.telemetry = Telemetry(catalogue)
+        self.store = RunStore(settings, journal, self.telemetry)
+        self.dispatcher = Dispatcher(settings, self.store, workplace or ThisMachine(settings), self.telemetry)
+        self.webhooks = Webhooks(settings, self.files, self.telemetry)
         self.saved = SavedWorkflows(settings.data_dir / "workflows", settings.nickname, catalogue)
         self.own = OwnEndpoints(settings.endpoint_files, catalogue, CodeStore(settings.data_dir / "code"))
         self.large_bodies = asyncio.Semaphore(_LARGE_BODIES)
+        self.draining = Draining(self)
+        self.checks = checks_of(self)
         self._workflows: dict[str, asyncio.Task[None]] = {}
         self._telling: dict[str, asyncio.Task[None]] = {}
 
@@ -99,6 +107,7 @@ class Service:
         Raises:
             UnknownEndpoint: There is no such endpoint.
             QueueFull: Too many wait already.
+            BadRequest: The server ends.
         """
         facts: dict[str, Any] = {
             "priority": priority,
@@ -107,6 +116,8 @@ class Service:
             "file_seconds": file_seconds,
             "keeps_input": keeps_input,
         }
+        if not depth:  # a step belongs to what was begun before
+            self.draining.check()
         run, entry = self._new(name, given, **facts)
         self._admit(run, entry, size, elsewhere=False)
         self.store.add(run)
@@ -138,8 +149,10 @@ class Service:
         Raises:
             UnknownEndpoint: There is no such endpoint.
             QueueFull: Too many wait already.
+            BadRequest: The server ends.
             JournalFailed: It cannot be written down; nothing was started.
         """
+        self.draining.check()
         run, entry = self._new(name, given, priority=priority, **facts)
         run.webhook = webhook
         run.start_by = None if start_timeout is None else run.submitted + start_timeout

@@ -55,6 +55,7 @@ class Settings:
         database: Address of the PostgreSQL database that several servers share, an empty string for a file of this
             server's own.
         silent_seconds: After how long without a word to that database other servers take over what this one does.
+        drain_seconds: Seconds that running requests have to end once the server was told to, 0 for none.
         webhook_delay: Seconds before a webhook that was not taken is sent again; doubled each time.
     """
 
@@ -88,6 +89,7 @@ class Settings:
     dify_version: str = "1.13"
     dify_ping: float = 10.0
     store: str = ""
+    drain_seconds: float = 30.0
     webhook_delay: float = 1.0
     database: str = field(default="", repr=False)  # it may hold a password
     silent_seconds: float = 20.0

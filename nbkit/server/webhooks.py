@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nbkit.server.files import FileStore
     from nbkit.server.runs import Run
     from nbkit.server.settings import Settings
+    from nbkit.server.telemetry import Telemetry
     from nbkit.transport.http import Transport
 
 ATTEMPTS = 31
@@ -34,6 +35,7 @@ FIRST_SECONDS, LATER_SECONDS = 15.0, 120.0
 LONGEST_PAUSE = 600.0
 _AT_ONCE = 32
 _LONGEST_URL = 2048
+_LOOK_AGAIN = 0.1
 
 
 class WrongReceiver(ServerError):
@@ -46,14 +48,17 @@ class Webhooks:
     Args:
         settings: How the server runs.
         files: Its files, whose addresses stand in outputs.
+        telemetry: Is told what happens.
     """
 
-    def __init__(self, settings: Settings, files: FileStore) -> None:
+    def __init__(self, settings: Settings, files: FileStore, telemetry: Telemetry) -> None:
         self._settings = settings
+        self._telemetry = telemetry
         self._mark = files.mark.encode("ascii")
         self._key: Ed25519PrivateKey | None = None
         self._transport: Transport | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Run] = {}
+        self._pausing: set[asyncio.Task[None] | None] = set()
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def key_set(self) -> dict[str, Any]:
@@ -91,9 +96,14 @@ class Webhooks:
             Done once it was taken, or will not be sent again; cancelled when the server ends before.
         """
         task = asyncio.get_running_loop().create_task(self._see_through(run, url, home))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = run
+        task.add_done_callback(self._tasks.pop)
         return task
+
+    async def settle(self) -> None:
+        """Wait until each that can be sent was sent once; what is to be sent again later is not waited for."""
+        while busy := [task for task, run in self._tasks.items() if run.over and task not in self._pausing]:
+            await asyncio.wait(busy, timeout=_LOOK_AGAIN)
 
     async def close(self) -> None:
         """Give up what has not been taken yet."""
@@ -122,15 +132,26 @@ class Webhooks:
                     )
             except WrongReceiver as error:
                 run.log(f"webhook to {shown(url)}: {error}; it is not sent again", "ERROR")
+                self._telemetry.webhook(run, "given_up", attempt + 1)
                 return
+            self._telemetry.webhook(run, "failed" if problem else "taken", attempt + 1)
             if not problem:
                 return
             pause = min(self._settings.webhook_delay * 2**attempt, LONGEST_PAUSE)
             if time.monotonic() + pause > last:
                 break
             run.log(f"webhook to {shown(url)}: {problem}; again in {pause:g} s", "WARN")
-            await asyncio.sleep(pause)
+            await self._pause(pause)
         run.log(f"webhook to {shown(url)}: given up", "ERROR")
+        self._telemetry.webhook(run, "given_up", attempt + 1)
+
+    async def _pause(self, seconds: float) -> None:
+        task = asyncio.current_task()
+        self._pausing.add(task)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._pausing.discard(task)
 
     async def _attempt(self, request_id: str, url: str, body: bytes, seconds: float) -> str:
         """Send once; gives what went wrong, an empty string where it was taken.

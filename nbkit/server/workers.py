@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nbkit.errors import ServerError
@@ -48,6 +49,7 @@ class WorkerProcess:
         self._printed: PrintedPipe | None = None
         self._ending: asyncio.Task[None] | None = None
         self._why_ended = ""
+        self._limit = ""
 
     async def warm_up(self) -> None:
         """Start the process and let it load what models need."""
@@ -65,7 +67,7 @@ class WorkerProcess:
             time_limit: Seconds after which the process is ended.
         """
         log = RequestLog(note)
-        self._why_ended = ""
+        self._why_ended = self._limit = ""
         watching: asyncio.Task[None] | None = None
         try:
             async with asyncio.timeout(time_limit):
@@ -76,12 +78,14 @@ class WorkerProcess:
                 message = await self._computed(process, order, log)
         except TimeoutError:
             await self.end()
-            return Outcome.failed(504, f"Stopped after computing for {time_limit:g} s", "request_timeout")
+            epitaph = f"Stopped after computing for {time_limit:g} s"
+            return replace(Outcome.failed(504, epitaph, "request_timeout"), worker_end="time_limit")
         except (OSError, EOFError, ValueError, ServerError) as error:
             how = self._why_ended or await self._epitaph()
             await self.end()
             epitaph = self._why_ended or f"The process that computed this request ended: {how or error}"
-            return Outcome.failed(500, epitaph, "runner_server_error")
+            failed = Outcome.failed(500, epitaph, "runner_server_error")
+            return replace(failed, worker_end=self._limit or "crash")
         finally:
             if watching is not None:
                 watching.cancel()
@@ -146,20 +150,22 @@ class WorkerProcess:
 
     def _flooded(self, most: int) -> None:
         self._kill(
+            "print_limit",
             f"The function was ended because it printed more than {_in_words(most)}; "
-            "print less, or write to a file and return its Path"
+            "print less, or write to a file and return its Path",
         )
 
     def _too_large(self, held: int, most: int) -> None:
         self._kill(
+            "memory_limit",
             f"The function was ended because its process held {_in_words(held)} of memory, and may hold "
-            f"{_in_words(most)}; give the endpoint a larger memory_limit, or the server a larger --memory-limit"
+            f"{_in_words(most)}; give the endpoint a larger memory_limit, or the server a larger --memory-limit",
         )
 
-    def _kill(self, why: str) -> None:
+    def _kill(self, limit: str, why: str) -> None:
         """End the process at once, for a reason that its request is told."""
         if self._process is not None:
-            self._why_ended = why
+            self._limit, self._why_ended = limit, why
             _kill_group(self._process.pid)
 
     async def _send(self, process: asyncio.subprocess.Process, message: Message) -> None:

@@ -33,7 +33,7 @@ def main() -> None:
     try:
         host = Host(
             Settings(data_dir=Path(sys.argv[1]), port=int(sys.argv[2]), workers=2, **settings),
-            Catalogue([*own_endpoints(), *map(_entry, ("mark", "echo", "wait", "picture"))]),
+            Catalogue([*own_endpoints(), *map(_entry, ("mark", "echo", "wait", "picture", "stubborn"))]),
         )
     except NbkitError as error:
         sys.exit(f"refused: {error}")

@@ -53,14 +53,14 @@ def _fill(lab: Host, *, full: bool) -> None:
 
 @pytest.mark.parametrize("damage", [b"no database at all" * 500, b"SQLite format 3\0" + bytes(5000)])
 def test_a_damaged_journal_is_put_aside(
-    start: Start, tmp_path: Path, capfd: pytest.CaptureFixture[str], damage: bytes
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: bytes
 ) -> None:
     """The server says so in one line, keeps the file, and begins anew."""
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / FILE).write_bytes(damage)
     start(data_dir=folder)
-    said = capfd.readouterr().err.splitlines()
+    said = caplog.messages
     aside = [path for path in folder.iterdir() if "damaged" in path.name]
 
     assert len(said) == 1
@@ -68,7 +68,7 @@ def test_a_damaged_journal_is_put_aside(
     assert aside[0].read_bytes() == damage
 
 
-def test_a_torn_page_is_found_at_the_start(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_torn_page_is_found_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Pages are checked before anything is believed."""
     path = tmp_path / FILE
     connection = open_journal(path)
@@ -81,7 +81,7 @@ def test_a_torn_page_is_found_at_the_start(tmp_path: Path, capfd: pytest.Capture
     with closing(open_journal(path)) as anew:
         assert anew.execute("SELECT count(*) FROM inputs").fetchone() == (0,)
 
-    assert "is damaged" in capfd.readouterr().err
+    assert "is damaged" in caplog.text
 
 
 def test_a_journal_of_a_newer_nbkit_is_left_alone(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path)
 
 
 def test_on_a_full_disk_nothing_is_promised_and_the_rest_goes_on(
-    start: Start, http: httpx.Client, finished: Finished, capfd: pytest.CaptureFixture[str]
+    start: Start, http: httpx.Client, finished: Finished, caplog: pytest.LogCaptureFixture
 ) -> None:
     """New requests of the queue are refused with 507, status, results and direct calls work; later all does."""
     lab = start()
@@ -121,7 +121,7 @@ def test_on_a_full_disk_nothing_is_promised_and_the_rest_goes_on(
     assert "full" in refused[0].json()["detail"]
     assert (direct.json(), known.json()) == ({"given": {"a": 1}}, {"given": {"known": True}})
     assert finished(after).get("error") is None
-    assert len(capfd.readouterr().err.splitlines()) == 1
+    assert len(caplog.messages) == 1
 
 
 def test_a_result_that_cannot_be_written_is_told_and_written_later(

@@ -17,7 +17,7 @@ from nbkit.errors import InputError
 from nbkit.server.dify import about_routes, file_routes, record_routes, run_routes
 from nbkit.server.dify.exchange import reply, state_of
 from nbkit.server.dify.refused import Refused
-from nbkit.server.replies import BadRequest
+from nbkit.server.replies import BadRequest, when_again
 from nbkit.wire.dify.answers import NOT_FOUND_PAGE, internal_error, refusal
 
 if TYPE_CHECKING:
@@ -111,8 +111,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 async def _bad_request(request: Request, error: Exception) -> Response:
-    status = cast("BadRequest", error).status
-    return reply(request, refusal(status, HTTPStatus(status).name.lower(), str(error)), status)
+    problem = cast("BadRequest", error)
+    body = refusal(problem.status, HTTPStatus(problem.status).name.lower(), str(error))
+    answer = reply(request, body, problem.status)
+    answer.headers.update(when_again(problem.retry_after))
+    return answer
 
 
 async def _left(request: Request, _error: Exception) -> Response:

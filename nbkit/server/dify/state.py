@@ -95,7 +95,9 @@ class DifyState:
 
         Raises:
             Refused: Too much is under way.
+            BadRequest: The server ends.
         """
+        self.service.draining.check()
         most = self.service.settings.max_queued
         if len(self.runs) >= most:
             raise Refused.invalid(_BUSY.format(most))
@@ -135,6 +137,10 @@ class DifyState:
         run, task = found
         if not self.era.stop_is_private or run.record.user == user:
             task.cancel()
+
+    async def settle(self) -> None:
+        """Wait until every run is over."""
+        await asyncio.gather(*self.runs.tasks(), return_exceptions=True)
 
     async def close(self) -> None:
         """End every run."""
