@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JS := tests/js
+DIFFUSERS_VENV := .venv-diffusers
+TORCH ?= torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab notebooks test lint bench weights chromium postgres clean
+.PHONY: help demo lab notebooks test test-diffusers lint bench weights chromium postgres clean
 
 help: ## List the targets.
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 22
 
 demo: weights ## Execute the quickstart notebook; leaves it, with its pictures, in build/.
 	@$(BIN)/nbkit demo notebooks/01-quickstart.ipynb --out build
@@ -28,6 +30,15 @@ lint: $(READY) ## Check style and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# torch is large, so what needs it is tested apart, in an environment of its own. TORCH says which build is taken:
+# TORCH='torch==2.13.0 --index-url ADDRESS' takes one for CPUs alone from PyTorch's own index.
+test-diffusers: ## Run the tests of a user's own weights, with torch, diffusers and transformers.
+	@test -d $(DIFFUSERS_VENV) || $(PYTHON) -m venv $(DIFFUSERS_VENV)
+	@$(DIFFUSERS_VENV)/bin/python -m pip install --quiet --upgrade pip
+	@$(DIFFUSERS_VENV)/bin/python -m pip install --quiet $(TORCH)
+	@$(DIFFUSERS_VENV)/bin/python -m pip install --quiet --editable '.[all,diffusers]' --group test
+	OMP_WAIT_POLICY=PASSIVE $(DIFFUSERS_VENV)/bin/pytest tests/engines/diffusion tests/server/test_own_weights.py
 
 bench: $(READY) ## Measure speed, as ratios within one run.
 	$(BIN)/python -m tests.bench
@@ -56,7 +67,7 @@ postgres:
 	else echo "no PostgreSQL here: the tests of several servers are left out"; fi
 
 clean: ## Remove what the other targets made.
-	rm -rf $(VENV) $(JS)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DIFFUSERS_VENV) $(JS)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

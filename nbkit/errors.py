@@ -16,7 +16,9 @@ NbkitError
 ├─ StreamBroken          a stream ended or went silent before its end
 ├─ MediaError            a file cannot be read, fetched or stored
 ├─ EngineError           a local model cannot do this
-│  └─ MissingWeights     its weights are not on this machine
+│  ├─ MissingWeights     its weights are not on this machine
+│  ├─ MissingPackage     what runs it is not installed
+│  └─ OutOfMemory        this machine has not enough memory for it
 ├─ NotInHistory          a replay does not hold this call, and asks nobody else
 ├─ WebhookError          a webhook is not genuine, or cannot be read
 └─ ServerError           the embedded server did not start or went away
@@ -207,6 +209,14 @@ class EngineError(NbkitError):
 
 class MissingWeights(EngineError):
     """The weights of a local model are not on this machine."""
+
+
+class MissingPackage(EngineError):
+    """A package that a local model runs with is not installed."""
+
+
+class OutOfMemory(EngineError):
+    """This machine, or its GPU, has not enough memory for what a local model was asked."""
 
 
 class NotInHistory(NbkitError):

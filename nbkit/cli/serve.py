@@ -50,6 +50,14 @@ def add_parser(subparsers: Any) -> None:
         help="where files are, for servers and workers that share them: s3://bucket/folder, file:///mnt/lab "
         f"(or the variable {STORE_VARIABLE}; default: the data folder)",
     )
+    parser.add_argument(
+        "--models-dir",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="let callers of local/diffusers name models below this folder (or: the variable NBKIT_MODELS_DIR)",
+    )
     parser.add_argument("--key", help=f"key that callers must show (better: the variable {KEY_VARIABLE})")
     parser.add_argument(
         "--database",
@@ -107,6 +115,7 @@ def run(options: argparse.Namespace) -> int:
         from nbkit.endpoints.declare import bytes_of
         from nbkit.server import logs
         from nbkit.server.host import Host
+        from nbkit.server.model_folders import allowed_folders
         from nbkit.server.settings import Settings
         from nbkit.server.throw_away import throw_away_folder
     except ModuleNotFoundError as error:
@@ -114,12 +123,15 @@ def run(options: argparse.Namespace) -> int:
         return 1
     # Taken out, so that models do not inherit it. A kernel's own server shares nothing unless it is told to.
     database = os.environ.pop(DATABASE_VARIABLE, None)
+    key = options.key or os.environ.get(KEY_VARIABLE)
     chosen = {
         "host": options.host,
         "port": options.port,
         "data_dir": options.data_dir,
-        "key": options.key or os.environ.get(KEY_VARIABLE),
         "database": options.database or (None if options.exit_with_parent else database),
+        # Only the kernel knows the key of its own server, and its user may read what the server may.
+        "models_dirs": allowed_folders(options.models_dir, all_too=options.exit_with_parent and bool(key)),
+        "key": key,
         "workers": options.workers,
         "endpoint_files": tuple(options.files),
         "takes_functions": options.exit_with_parent,

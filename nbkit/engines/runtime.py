@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from nbkit.errors import EngineError
+from nbkit.errors import MissingPackage
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -20,19 +20,19 @@ def session(model: bytes) -> onnxruntime.InferenceSession:
         model: The content of an ONNX file.
 
     Raises:
-        EngineError: onnxruntime is not installed.
+        MissingPackage: onnxruntime is not installed.
     """
     try:
         import onnxruntime
     except ImportError as error:
-        raise EngineError(
+        raise MissingPackage(
             f"local models need onnxruntime, which cannot be imported ({error})",
             hint="pip install 'nbkit-media[local]'",
         ) from error
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
-    options.intra_op_num_threads = _cores()
+    options.intra_op_num_threads = cores()
     # Pictures come in many shapes: what is planned for one would only be memory held for the next.
     options.enable_mem_pattern = False
     # Threads that wait by spinning would take the cores from the notebook beside them.
@@ -40,7 +40,7 @@ def session(model: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _cores() -> int:
+def cores() -> int:
     """Count the cores this process may use, which in a container can be fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

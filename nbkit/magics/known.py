@@ -11,6 +11,7 @@ LOCAL: dict[str, tuple[str, tuple[str, ...]]] = {
     "local/upscale": ("picture → larger picture", ("span-x2", "span-x4")),
     "local/remove-background": ("picture → cutout", ("u2netp",)),
     "local/sticker": ("picture → die-cut sticker", ("u2netp",)),
+    "local/diffusers": ("prompt → picture, with weights of your own", ()),
 }
 
 # Endpoint of fal → what answers in its place where there is no key.

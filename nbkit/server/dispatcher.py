@@ -208,7 +208,7 @@ class Dispatcher:
             if run.input is None:
                 run.input, _ = computation.ticket.entry.judged(await self._store.given(run))
             outcome = await seat.compute(
-                computation.ticket.order(self._settings.memory_limit),
+                computation.ticket.order(self._settings),
                 partial(_note, run),
                 time_limit=computation.ticket.entry.time_limit or self._settings.time_limit,
             )
@@ -258,8 +258,8 @@ class _Ticket:
         self.entry = entry
         self.timer: asyncio.TimerHandle | None = None
 
-    def order(self, memory_limit: int | None) -> Message:
-        """What the worker is told, with the memory that one of the server may hold."""
+    def order(self, settings: Settings) -> Message:
+        """What the worker is told, with what the server allows it."""
         return {
             "endpoint": self.run.endpoint,
             "model": self.entry.model,
@@ -267,7 +267,8 @@ class _Ticket:
             "keep": [] if self.entry.checks_itself else list(self.entry.output.get("properties", ())),
             "previews": self.run.feed is not None,
             "file_seconds": self.run.file_seconds,
-            "memory_limit": self.entry.memory_limit or memory_limit,
+            "memory_limit": self.entry.memory_limit or settings.memory_limit,
+            "models_dirs": list(map(str, settings.models_dirs)),
         }
 
 

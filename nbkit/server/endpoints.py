@@ -28,6 +28,7 @@ from nbkit.server.fields import (
     record,
     switch,
 )
+from nbkit.server.own_weights import DIFFUSERS
 from nbkit.wire.fal.graph import read_graph
 
 _MODELS = "nbkit.server.models"
@@ -332,6 +333,7 @@ def own_endpoints() -> Catalogue:
             UPSCALE,
             REMOVE_BACKGROUND,
             STICKER,
+            DIFFUSERS,
             FAST_SDXL,
             FAST_SDXL_EDIT,
             SCHNELL,

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.server.file_input import load_file
 from nbkit.server.files import StoredFile
+from nbkit.server.model_folders import find_model
 from nbkit.server.picture_input import load_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from PIL import Image
 
@@ -52,10 +53,12 @@ class Job:
         previews: bool = False,
         file_seconds: float | None = None,
         public_only: bool = False,
+        models_dirs: Iterable[str] = (),
     ) -> None:
         self._send = send
         self._files = files
         self._public_only = public_only
+        self._models_dirs = tuple(map(Path, models_dirs))
         self._last_preview = 0.0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.endpoint = endpoint
@@ -111,6 +114,14 @@ class Job:
             self._folder = tempfile.TemporaryDirectory(prefix="nbkit-input-", ignore_cleanup_errors=True)
         target = Path(tempfile.mkdtemp(dir=self._folder.name))
         return load_file(url, field, self._files, target, public_only=self._public_only)
+
+    def find_model(self, name: str, field: str = "model") -> Path:
+        """Find the folder or file of a model that an input field names.
+
+        Raises:
+            FieldRefused: There is none below the folders that this server may read.
+        """
+        return find_model(name, field, self._models_dirs)
 
     def save_image(
         self,

@@ -10,6 +10,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
+from nbkit.engines.diffusion import BLOCK
 from nbkit.server.fields import IMAGE_SIZES, MAX_SIDE, MIN_SIDE
 
 if TYPE_CHECKING:
@@ -74,6 +75,59 @@ def cut_out(given: Values, job: Job) -> Values:
         cutout = cutout.crop(box)
     seconds = time.perf_counter() - began
     return {"image": _saved(cutout, job, "cutout", given), "timings": {"inference": round(seconds, 4)}}
+
+
+def diffuse(given: Values, job: Job) -> Values:
+    """Draw with a pipeline of the user's own (`local/diffusers`)."""
+    from nbkit.engines.diffusion import Wish, draw, loaded
+
+    folder = job.find_model(given["model"])
+    start = job.load_image(given["image_url"]).convert("RGB") if "image_url" in given else None
+    seed, total = _seed(given), int(given["num_images"])
+    images, flags = [], []
+    with loaded(folder, say=job.log) as pipeline:
+        began = time.perf_counter()
+        for index in range(total):
+
+            def show(fraction: float, stage: str, picture: Image.Image | None, done: int = index) -> None:
+                job.progress((done + fraction) / total, stage, picture)
+
+            wish = Wish(
+                prompt=given["prompt"],
+                negative_prompt=given["negative_prompt"],
+                seed=seed + index,
+                size=_size_in_blocks(given, start),
+                start=start,
+                strength=given["strength"],
+                steps=given.get("num_inference_steps"),
+                guidance=given.get("guidance_scale"),
+                scheduler=given["scheduler"],
+            )
+            drawing = draw(pipeline, wish, on_step=show, previews=job.previews)
+            facts = {
+                "Description": given["prompt"],
+                "Software": f"nbkit {job.endpoint} ({pipeline.name} of {folder.name})",
+                "Seed": str(wish.seed),
+            }
+            inline = bool(given.get("sync_mode"))
+            images.append(
+                job.save_image(
+                    drawing.image, name="drawing", kind=given["format"], inline=inline, facts=facts
+                )
+            )
+            flags.append(drawing.unsafe)
+        seconds = time.perf_counter() - began
+    if drawing.unused:
+        job.log(f"a {pipeline.name} has no {', '.join(drawing.unused)}: not used", "WARN")
+    return {
+        "images": images,
+        "seed": seed,
+        "timings": {"inference": round(seconds, 4)},
+        "prompt": given["prompt"],
+        "has_nsfw_concepts": flags,
+        "pipeline": pipeline.name,
+        "device": pipeline.device,
+    }
 
 
 def sticker(given: Values, job: Job) -> Values:
@@ -181,6 +235,16 @@ def _size(asked: Any) -> tuple[int, int]:
         return IMAGE_SIZES[asked]
     asked = asked or {}
     return int(asked.get("width", 512)), int(asked.get("height", 512))
+
+
+def _size_in_blocks(given: Values, start: Image.Image | None) -> tuple[int, int] | None:
+    """The size that is asked for, else about that of the picture to start from, else none."""
+    if "image_size" in given:
+        return _size(given["image_size"])
+    if start is None:
+        return None
+    width, height = (BLOCK * round(side / BLOCK) for side in _bounded(start.size))
+    return width, height
 
 
 def _bounded(size: tuple[int, int]) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nbkit.config import data_dir
 from nbkit.errors import ConfigError
 from nbkit.model.address import is_loopback, origin
+from nbkit.server.model_folders import VARIABLE
 from nbkit.stores.address import check_url
 from nbkit.wire.dify.era import era_of
 
@@ -26,6 +27,7 @@ class Settings:
         host: Address to listen on.
         port: Port to listen on, 0 for any that is free.
         data_dir: Folder for files, secrets and the journal of requests; one server's alone.
+        models_dirs: Folders below which callers may name models of this machine's disk, as absolute paths.
         key: The key that callers must show, an empty string for none.
         workers: How many requests are computed at once; None for as many as there are places.
         allowed_hosts: Names besides loopback's that callers may use for this server.
@@ -62,6 +64,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8188
     data_dir: Path = field(default_factory=lambda: data_dir() / "server")
+    models_dirs: tuple[Path, ...] = ()
     key: str = ""
     workers: int | None = None
     allowed_hosts: tuple[str, ...] = ()
@@ -97,6 +100,9 @@ class Settings:
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"--workers is {self.workers}; a server needs at least one")
+        for folder in self.models_dirs:
+            if not folder.is_absolute() or not folder.is_dir():
+                raise ConfigError(f"--models-dir (or {VARIABLE}) names {folder}, which is no folder here")
         era_of(self.dify_version)
         if self.store:
             check_url(self.store)

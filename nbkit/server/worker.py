@@ -39,7 +39,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbkit.endpoints.invalid_input import InvalidInput
-from nbkit.errors import EngineError, InputError, MissingWeights, NbkitError
+from nbkit.errors import EngineError, InputError, MissingPackage, MissingWeights, NbkitError, OutOfMemory
 from nbkit.server import frames
 from nbkit.server.code_store import CodeStore
 from nbkit.server.field_refused import FieldRefused
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 
 PUBLIC_ONLY = "--public-only"
+_NO_INPUTS_FAULT = (MissingPackage, MissingWeights, OutOfMemory)
 _NO_PIPE = 70  # EX_SOFTWARE: users' code closed what this process speaks through
 STORE_VARIABLE = "NBKIT_SERVER_STORE"
 """The address of the server's store: not an argument, which every user of the machine could read."""
@@ -148,7 +149,7 @@ class Worker:
 
     def _outcome(self, order: Message, cancelled: threading.Event) -> Message:
         """Compute one request; every way in which it can end becomes a status and a body."""
-        facts = {name: order[name] for name in ("endpoint", "previews", "file_seconds")}
+        facts = {name: order[name] for name in ("endpoint", "previews", "file_seconds", "models_dirs")}
         bounds = LogBounds()
 
         def say(message: Message) -> None:
@@ -231,7 +232,7 @@ def _failure(error: BaseException, order: Message, job: Job) -> Message:
         ]
         return _done(422, {"detail": entries})
     if isinstance(error, InputError) or (
-        isinstance(error, EngineError) and not isinstance(error, MissingWeights)
+        isinstance(error, EngineError) and not isinstance(error, _NO_INPUTS_FAULT)
     ):
         return _refused(error, order)
     if isinstance(error, NbkitError):
