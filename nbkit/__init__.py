@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbkit.model.schema import Schema
     from nbkit.model.table import table
     from nbkit.providers.files import data_uri
+    from nbkit.server.serving import serve
     from nbkit.widgets.compare import compare
     from nbkit.widgets.gallery import gallery
     from nbkit.widgets.watch import watch
@@ -50,6 +51,7 @@ __all__ = [
     "log",
     "read_recipe",
     "repro",
+    "serve",
     "table",
     "unload_ipython_extension",
     "vote",
@@ -77,6 +79,7 @@ _HOMES = {
     "log": "nbkit.endpoints.running",
     "read_recipe": "nbkit.model.saving",
     "repro": "nbkit.experiments.repro",
+    "serve": "nbkit.server.serving",
     "table": "nbkit.model.table",
     "vote": "nbkit.experiments.voting",
     "watch": "nbkit.widgets.watch",

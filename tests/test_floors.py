@@ -31,6 +31,7 @@ LIBRARIES = {
     "cloudpickle": {"endpoints"},
     "cryptography": {"webhooks", "server"},
     "diffusers": {"engines"},
+    "distributed": {"server"},
     "emoji": {"engines"},
     "fsspec": {"stores"},
     "httpx": {"transport", "server"},  # the server fetches input pictures

@@ -28,6 +28,7 @@ NAMES = [
     "log",
     "read_recipe",
     "repro",
+    "serve",
     "table",
     "unload_ipython_extension",
     "vote",

@@ -65,7 +65,17 @@ def add_parser(subparsers: Any) -> None:
         help="PostgreSQL that several servers share: postgresql://user@host:5432/name "
         f"(with a password better: the variable {DATABASE_VARIABLE})",
     )
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that compute at once")
+    parser.add_argument("--workers", type=int, metavar="N", help="requests that are computed at once")
+    parser.add_argument(
+        "--executor",
+        metavar="ADDRESS",
+        help="where requests are computed: dask://HOST:8786, a Dask scheduler (default: processes of this machine)",
+    )
+    parser.add_argument(
+        "--worker-host",
+        metavar="HOST",
+        help="the address of this machine that its workers call (default: the one that the scheduler sees)",
+    )
     parser.add_argument(
         "--memory-limit",
         metavar="SIZE",
@@ -133,6 +143,8 @@ def run(options: argparse.Namespace) -> int:
         "models_dirs": allowed_folders(options.models_dir, all_too=options.exit_with_parent and bool(key)),
         "key": key,
         "workers": options.workers,
+        "executor": options.executor,
+        "worker_host": options.worker_host,
         "endpoint_files": tuple(options.files),
         "takes_functions": options.exit_with_parent,
         "allowed_hosts": tuple(options.allow_host),

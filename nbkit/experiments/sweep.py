@@ -60,6 +60,7 @@ class Sweep:
         sample: How many combinations, drawn at random.
         sample_seed: Of the draw.
         client: Who sends the requests.
+        executor: What computes them, in place of a client, by a server of this process; see `nbkit.serve`.
         name: What the sweep is called in figures and in the history.
         reuse: Whether what the history has is taken from there, and what is still under way is followed; else every
             combination is sent.
@@ -90,6 +91,7 @@ class Sweep:
         sample: int | None = None,
         sample_seed: int = 0,
         client: Client | None = None,
+        executor: Any = None,
         name: str = "",
         reuse: bool = True,
         concurrency: int | None = None,
@@ -99,6 +101,8 @@ class Sweep:
         _at_least(concurrency, 1, "concurrency")
         _at_least(max_usd, 0, "max_usd")
         _at_least(max_runs, 1, "max_runs")
+        if client and executor is not None:
+            raise InputError("requests are sent by a client or computed by an executor, not both")
         self.plan = Plan.of(
             endpoint,
             input or {},
@@ -113,7 +117,7 @@ class Sweep:
         self.outcomes: dict[Position, Outcome] = {}
         self.measurements = Measurements()
         self.name = name
-        self._client = client or Client()
+        self._client = client or _client_on(executor)
         self._reuse = reuse
         self._gate = Gate(concurrency)
         self._max_usd = max_usd
@@ -356,3 +360,11 @@ class Sweep:
 def _at_least(value: float | None, least: float, field: str) -> None:
     if value is not None and not value >= least:
         raise InputError(f"{field} is at least {least}, not {value!r:.40}", field=field)
+
+
+def _client_on(executor: Any) -> Client:
+    if executor is None:
+        return Client()
+    from nbkit.server.serving import client_on
+
+    return client_on(executor)

@@ -48,24 +48,20 @@ if TYPE_CHECKING:
 
     from nbkit.server.catalogue import Catalogue
     from nbkit.server.settings import Settings
-    from nbkit.server.workplace import Workplace
 
 _SWEEP_SECONDS = 600.0
 _log = logging.getLogger("nbkit.server")
 _FILE = "{signature}/{file_id}/{name}"
 
 
-def create_app(
-    settings: Settings, catalogue: Catalogue | None = None, workplace: Workplace | None = None
-) -> Starlette:
+def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starlette:
     """Make the app.
 
     Args:
         settings: How it runs. Makes the data folder.
         catalogue: Its endpoints, nbkit's own and stand-ins when not given.
-        workplace: Where requests are computed, processes of this machine when not given.
     """
-    service = Service(settings, catalogue or own_endpoints(), workplace)
+    service = Service(settings, catalogue or own_endpoints())
     service.own.load()
     dify = DifyState(service)
 

@@ -81,6 +81,8 @@ class Dispatcher:
                 return
             run.input = None if run.away else given
         ticket = _Ticket(run, entry)
+        if lack := self._workplace.lack(entry.resources):
+            run.log(f"{lack}; this waits until one comes", "WARN")
         self._waiting[run.priority].append(ticket)
         run.position = sum(map(len, self._waiting[: run.priority + 1])) - 1
         if any(self._waiting[run.priority + 1 :]):

@@ -36,7 +36,7 @@ def load_file(url: str, field: str, files: FileStore, folder: Path, *, public_on
     Raises:
         FieldRefused: It cannot be had, or is too large.
     """
-    own = _own_file(url, files)
+    own = own_file(url, files)
     if own is not None and (path := files.path(own.id)):
         return shutil.copyfile(path, folder / own.name)
     content, kind = content_of(url, field, files, public_only=public_only)
@@ -56,7 +56,7 @@ def content_of(url: str, field: str, files: FileStore, *, public_only: bool) -> 
     scheme = url.partition(":")[0].lower()
     if scheme == "data":
         return _from_data_uri(url, field)
-    own = _own_file(url, files)
+    own = own_file(url, files)
     if own is not None:
         return files.read(own.id, _LARGEST), own.content_type
     if scheme not in ("http", "https"):
@@ -79,7 +79,7 @@ def _from_data_uri(url: str, field: str) -> tuple[bytes, str]:
         raise FieldRefused("The data URI is not base64", field=field, kind="image_load_error") from error
 
 
-def _own_file(url: str, files: FileStore) -> StoredFile | None:
+def own_file(url: str, files: FileStore) -> StoredFile | None:
     """One of our own files, whatever host its address names."""
     # What follows the last three slashes, whether it is a whole address or the mark that models write.
     *_, signature, file_id, _name = ["", "", *url[-_LONGEST_ADDRESS:].split("/")]

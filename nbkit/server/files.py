@@ -182,8 +182,7 @@ class FileStore:
         for entry in self._store.listing(_EXPIRING):
             moment, _, file_id = entry.name.partition(".")
             if moment.isdecimal() and int(moment) < time.time() and _ID.fullmatch(file_id):
-                self._store.delete(f"{_FILES}/{file_id}")
-                self._store.delete(f"{_FILES}/{file_id}.json")
+                self.drop(file_id)
                 self._store.delete(f"{_EXPIRING}/{entry.name}")
 
     def trim(self, seconds: float, size: int) -> None:
@@ -227,6 +226,16 @@ class FileStore:
         """What a file is called; None where there is none, or only a promise of one."""
         return None if self.size(file_id) is None else self.promised(file_id)
 
+    def all(self) -> list[StoredFile]:
+        """Every file that is here whole."""
+        found = (self.find(entry.name) for entry in self._store.listing(_FILES) if _ID.fullmatch(entry.name))
+        return [file for file in found if file is not None]
+
+    def drop(self, file_id: str) -> None:
+        """Keep a file no more."""
+        self._store.delete(f"{_FILES}/{file_id}")
+        self._store.delete(f"{_FILES}/{file_id}.json")
+
     def promised(self, file_id: str) -> StoredFile | None:
         """What a file that has an address will be called, whether its bytes have come or not."""
         file = self._described(file_id)
@@ -238,7 +247,9 @@ class FileStore:
 
     def allows(self, signature: str, file_id: str, *, purpose: str = "get") -> bool:
         """Whether a signature was made here for a file and purpose."""
-        return hmac.compare_digest(signature.encode(), self._sign(purpose, file_id).encode())
+        return hmac.compare_digest(
+            signature.encode("utf-8", "replace"), self._sign(purpose, file_id).encode()
+        )
 
     def token(self, expires: int) -> str:
         """A token to upload with until a moment, in seconds since 1970."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 _LENGTH = struct.Struct(">I")
-_LARGEST = 2**30
+LARGEST = 2**30
 
 
 def pack(message: Message) -> bytes:
@@ -34,23 +34,34 @@ def read(stream: BinaryIO) -> Message | None:
         return None
     (size,) = _LENGTH.unpack(head)
     body = stream.read(size)
-    return _parse(body) if len(body) == size else None
+    return parse(body) if len(body) == size else None
 
 
-async def read_async(stream: StreamReader) -> Message:
+async def read_async(stream: StreamReader, largest: int = LARGEST) -> Message:
     """Read the next message without blocking the loop.
+
+    Args:
+        stream: Where it comes from.
+        largest: Bytes that it may have.
 
     Raises:
         asyncio.IncompleteReadError: The stream ended.
         ServerError: What came is no message.
+        ValueError: It is no JSON.
     """
+    return parse(await read_bytes_async(stream, largest))
+
+
+async def read_bytes_async(stream: StreamReader, largest: int = LARGEST) -> bytes:
+    """The same, as the bytes of its JSON."""
     (size,) = _LENGTH.unpack(await stream.readexactly(_LENGTH.size))
-    if size > _LARGEST:
+    if size > largest:
         raise ServerError("a worker sent something that is not a message")
-    return _parse(await stream.readexactly(size))
+    return await stream.readexactly(size)
 
 
-def _parse(body: bytes) -> Message:
+def parse(body: bytes) -> Message:
+    """The message of its JSON; raises `ServerError` or `ValueError` where it is none."""
     message = json.loads(body)
     if not isinstance(message, dict):
         raise ServerError("a worker sent something that is not a message")

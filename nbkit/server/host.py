@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from nbkit.server.catalogue import Catalogue
     from nbkit.server.settings import Settings
-    from nbkit.server.workplace import Workplace
 
 _KEEP_ALIVE = 120  # seconds; a call that meets the closing of an idle connection could not tell its fate
 _GRACE = 1  # seconds that open answers have to end
@@ -42,12 +41,10 @@ class Host:
         url: Its address; the port is the real one from the start.
     """
 
-    def __init__(
-        self, settings: Settings, catalogue: Catalogue | None = None, workplace: Workplace | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue | None = None) -> None:
         listener = bind(settings.host, settings.port)
         try:
-            self.app = create_app(settings, catalogue, workplace)
+            self.app = create_app(settings, catalogue)
         except BaseException:
             listener.close()
             raise

@@ -59,7 +59,7 @@ class Service:
         cluster: What it has to do with other servers, None where it shares no database with any.
     """
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, workplace: Workplace | None = None) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         self.settings = settings
         self.catalogue = catalogue
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ class Service:
         self.token_key = tokens.signing_key(settings)
         self.telemetry = Telemetry(catalogue)
         self.store = RunStore(settings, journal, self.telemetry)
-        self.dispatcher = Dispatcher(settings, self.store, workplace or ThisMachine(settings), self.telemetry)
+        self.dispatcher = Dispatcher(settings, self.store, _workplace(settings), self.telemetry)
         self.webhooks = Webhooks(settings, self.files, self.telemetry)
         self.saved = SavedWorkflows(settings.data_dir / "workflows", settings.nickname, catalogue)
         self.own = OwnEndpoints(settings.endpoint_files, catalogue, CodeStore(settings.data_dir / "code"))
@@ -368,3 +368,11 @@ class Service:
     def _refuse(self, run: Run, message: str, *loc: str) -> None:
         """End a run whose request makes no sense."""
         self.dispatcher.finish(run, Outcome.refused([field_error(message, "value_error", *loc)]))
+
+
+def _workplace(settings: Settings) -> Workplace:
+    if settings.executor is None:
+        return ThisMachine(settings)
+    from nbkit.server.executors.workplace import ExecutorWorkplace
+
+    return ExecutorWorkplace(settings, settings.executor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbkit.config import data_dir
 from nbkit.errors import ConfigError
@@ -30,6 +30,10 @@ class Settings:
         models_dirs: Folders below which callers may name models of this machine's disk, as absolute paths.
         key: The key that callers must show, an empty string for none.
         workers: How many requests are computed at once; None for as many as there are places.
+        executor: What runs requests in place of processes of this machine: a `concurrent.futures.Executor`, a function
+            that makes one (anew where it broke), a `distributed.Client`, or `dask://host:8786`.
+        worker_host: The address of this machine that an executor's workers call, an empty string for the one by which
+            it reaches a Dask scheduler, else loopback.
         allowed_hosts: Names besides loopback's that callers may use for this server.
         allowed_origins: Origins besides those of this machine whose pages may call without a key.
         endpoint_files: Python files whose functions it answers, too.
@@ -67,6 +71,8 @@ class Settings:
     models_dirs: tuple[Path, ...] = ()
     key: str = ""
     workers: int | None = None
+    executor: Any = None
+    worker_host: str = ""
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     endpoint_files: tuple[Path, ...] = ()

@@ -53,6 +53,10 @@ class Workplace(Protocol):
         """A seat for one request."""
         ...
 
+    def lack(self, resources: Mapping[str, float]) -> str:
+        """Why a request that needs these resources will not begin for now; an empty string where it will."""
+        ...
+
     def give_back(self, seat: Seat) -> None:
         """Take a seat back whose request is over."""
         ...
@@ -82,6 +86,10 @@ class ThisMachine:
     def take(self, _resources: Mapping[str, float]) -> Seat:
         """The process that computed last, whose models are loaded, or a new one."""
         return self._idle.pop() if self._idle else self._process()
+
+    def lack(self, _resources: Mapping[str, float]) -> str:
+        """Nothing: resources are what clusters have."""
+        return ""
 
     def give_back(self, seat: Any) -> None:
         """Keep a process for the next request."""

@@ -94,8 +94,9 @@ def process(_given: Values, _job: Any) -> Values:
 
 def mark(given: Values, _job: Any) -> Values:
     """Write a line at the start and one at the end, and take some time between them, or until there is a file."""
+    told = f" by {os.getpid()}" if given.get("tell") else ""
     with Path(given["file"]).open("a") as lines:
-        lines.write(f"{given['name']} begun\n")
+        lines.write(f"{given['name']} begun{told}\n")
     time.sleep(given.get("seconds", 0))
     while "until" in given and not Path(given["until"]).exists():
         time.sleep(0.02)

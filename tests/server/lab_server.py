@@ -32,7 +32,7 @@ def main() -> None:
     settings = json.loads(sys.argv[3]) if len(sys.argv) > 3 else {}
     try:
         host = Host(
-            Settings(data_dir=Path(sys.argv[1]), port=int(sys.argv[2]), workers=2, **settings),
+            Settings(data_dir=Path(sys.argv[1]), port=int(sys.argv[2]), **{"workers": 2} | settings),
             Catalogue([*own_endpoints(), *map(_entry, ("mark", "echo", "wait", "picture", "stubborn"))]),
         )
     except NbkitError as error:
