@@ -91,6 +91,32 @@ def test_the_notebook_of_a_study_ends_with_what_its_numbers_say(tmp_path: Path) 
     assert "widget-view" not in text
 
 
+def test_the_notebook_of_own_models_paints_wires_and_compares(tmp_path: Path) -> None:
+    """A function of the notebook is called, refuses what it does not take, is a step among others, and is swept."""
+    notebook_file = str(NOTEBOOKS / "06-own-models.ipynb")
+    done = subprocess.run(
+        [sys.executable, "-m", "nbkit", "demo", notebook_file, "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "own-models.ipynb").read_text(encoding="utf-8")
+    notebook = json.loads(text)
+    printed = [it["text"] for cell in notebook["cells"] for it in cell.get("outputs", ()) if "text" in it]
+    painted = outputs(notebook, "generate me/oil-paint")
+    swept = outputs(notebook, "nbkit.Sweep")
+
+    assert "strokes on 1024 × 768" in painted
+    assert "data:image/webp" in painted
+    assert any("".join(words).startswith("brush: 400 is more than 60") for words in printed)
+    assert outputs(notebook, "generate workflows/local/postcard").count("completion") == 3
+    assert "6 of 6" in swept
+    assert swept.count("<img") == 6
+    assert "widget-view" not in text
+
+
 def outputs(notebook: dict[str, Any], of: str) -> str:
     """The HTML that the cell with some text in its source shows."""
     cell = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code" and of in cell["source"])
