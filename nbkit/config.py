@@ -15,7 +15,7 @@ from nbkit.dotenv import find_upwards
 from nbkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 def data_dir() -> Path:
@@ -89,16 +89,37 @@ def keep(table: tuple[str, ...], values: Mapping[str, str]) -> Path:
         ConfigError: It cannot be read or written.
     """
     import tomlkit
+
+    def change(document: Any) -> None:
+        place = document
+        for name in table[:-1]:
+            place = place.setdefault(name, tomlkit.table(is_super_table=True))
+        place[table[-1]] = dict(values)
+
+    return _edit(change)
+
+
+def keep_value(name: str, value: str | list[str]) -> Path:
+    """Write one of the user's own settings that stands in no table; the rest of the file stays as it is.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: It cannot be read or written.
+    """
+    return _edit(lambda document: document.__setitem__(name, value))
+
+
+def _edit(change: Callable[[Any], None]) -> Path:
+    import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
     path = config_file()
     _read(path)
     try:
         document = tomlkit.parse(path.read_bytes().decode("utf-8-sig") if path.exists() else "")
-        place: Any = document
-        for name in table[:-1]:
-            place = place.setdefault(name, tomlkit.table(is_super_table=True))
-        place[table[-1]] = dict(values)
+        change(document)
         _write(path.resolve(), tomlkit.dumps(document).encode())
     except (OSError, TypeError, AttributeError, TOMLKitError) as error:
         raise ConfigError(f"{path} cannot be written: {error}") from error

@@ -12,6 +12,8 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from nbkit.errors import MediaError
+from nbkit.history.fetching import fetch
+from nbkit.history.sharing import go_on, mark
 
 ORIGINALS = "nbkit_files"
 """The folder of whole files beside a notebook."""
@@ -78,10 +80,10 @@ class FileStore:
         return self.folder / sha256[:2] / f"{sha256}{clean.lower()}"
 
     def find(self, sha256: str) -> Path | None:
-        """The kept file with a hash; None where there is none."""
+        """The kept file with a hash, fetched from a shared store where it is not here; None where there is none."""
         if not re.fullmatch("[0-9a-f]{64}", sha256):
             return None
-        return next((self.folder / sha256[:2]).glob(f"{sha256}*"), None)
+        return next((self.folder / sha256[:2]).glob(f"{sha256}*"), None) or fetch(self, sha256)
 
 
 class Incoming:
@@ -125,8 +127,12 @@ class Incoming:
             raise _unwritable(self.store.folder, error) from error
         return self.path
 
-    def keep(self, suffix: str) -> Stored:
+    def keep(self, suffix: str, *, shares: bool = True) -> Stored:
         """Put it into the store.
+
+        Args:
+            suffix: The end of its name.
+            shares: Whether it goes to the store that a lab shares, too, where there is one.
 
         Raises:
             MediaError: The disk is full or failing.
@@ -137,9 +143,13 @@ class Incoming:
             self._file.close()
             target.parent.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o644)
+            if shares:
+                mark(self.store.folder, target.name)
             os.replace(self.path, target)  # noqa: PTH105 - the atomic one
         except OSError as error:
             raise _unwritable(self.store.folder, error) from error
+        if shares:
+            go_on(self.store.folder)
         return Stored(target, sha256, self.size)
 
     def drop(self) -> None:

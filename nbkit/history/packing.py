@@ -29,6 +29,7 @@ from nbkit.history.bundle import (
     read_manifest,
 )
 from nbkit.history.database import history_path, open_for_reading
+from nbkit.history.fetching import fetch
 from nbkit.history.files import FileStore
 from nbkit.history.notebook import file_name, parsed_notebook, runs_of
 from nbkit.history.writer import flush
@@ -168,7 +169,9 @@ class _Bundle:
         if name in self._manifest.entries:
             return True
         file = store.folder / path
-        if not FILE.fullmatch(name) or not file.is_file() or _sha256(file) != sha256:
+        if not FILE.fullmatch(name) or not (file.is_file() or fetch(store, sha256, file.suffix)):
+            return False
+        if _sha256(file) != sha256:
             return False
         self._copy(name, file, sha256)
         return True

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbkit.history.database import changing, open_for_reading
+from nbkit.history.fetching import fetch
 from nbkit.history.files import FileStore
 from nbkit.history.process import is_alive, this_process
 from nbkit.history.rows import EVENTS
@@ -210,8 +212,10 @@ class RunRecord:
         rows = self._rows("SELECT result, result_sha256 FROM runs WHERE seq = ?")
         text, sha256 = rows[0] if rows else (None, None)
         if sha256:
-            path = FileStore(self._path.parent / "files").path_of(sha256, ".json")
-            text = path.read_text("ascii") if path.is_file() else None
+            store = FileStore(self._path.parent / "files")
+            path = store.path_of(sha256, ".json")
+            found = path if path.is_file() else fetch(store, sha256, ".json")
+            text = found.read_text("ascii") if found else None
         if text is None:
             return None
         return Result(
@@ -283,7 +287,7 @@ def _event(told: Any) -> Event:
         return Unrecognised(raw=told)
 
 
-def _media(row: sqlite3.Row, store: Path) -> Media:
+def _media(row: sqlite3.Row, folder: Path) -> Media:
     media = Media(
         row["url"],
         row["content_type"],
@@ -295,4 +299,9 @@ def _media(row: sqlite3.Row, store: Path) -> Media:
         height=row["height"],
         problem=row["problem"],
     )
-    return replace(media, path=store / row["path"]) if row["path"] else media
+    path = folder / row["path"] if row["path"] else None
+    if row["role"] != "input" and media.sha256 and (path is None or not path.is_file()):
+        suffix = path.suffix if path else mimetypes.guess_extension(media.content_type) or ""
+        if found := fetch(FileStore(folder), media.sha256, suffix, media.size):
+            return replace(media, path=found, problem=media.problem if path else "")
+    return replace(media, path=path) if path else media

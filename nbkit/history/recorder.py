@@ -16,6 +16,7 @@ from nbkit.display.cell import Cell, current_cell
 from nbkit.history.database import history_path
 from nbkit.history.process import this_process
 from nbkit.history.rows import event_identity
+from nbkit.history.sharing import go_on, troubles
 from nbkit.history.writer import Change, Entry, writer
 from nbkit.model.event import Log, Output, Queued, Started, StepFinished, Text, Unrecognised
 
@@ -201,6 +202,7 @@ class Recorder:
         except RuntimeError as error:  # a home that cannot be found
             self._hindrance = [f"this run is not in the history: {error}"]
             return False
+        go_on(path.parent / "files")
         pid, process = this_process()
         self._given = dict(given)
         values = {
@@ -252,14 +254,14 @@ class Recorder:
         thread = writer()
         if thread.is_behind:  # it was waited for once already
             thread.put(change)
-            return thread.troubles()
+            return thread.troubles() + troubles()
         safe = change.waiting = asyncio.get_running_loop().create_future()
         thread.put(change)
         _, late = await asyncio.wait({safe}, timeout=PATIENCE)
         if late:
             thread.is_behind = True
             thread.report_delay(change.entry.path, PATIENCE)
-        return thread.troubles()
+        return thread.troubles() + troubles()
 
 
 def _seed(value: Any) -> str | None:

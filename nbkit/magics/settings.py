@@ -20,6 +20,7 @@ from nbkit.errors import ConfigError, InputError
 from nbkit.magics.grammar import REUSED, SHOWN, parse_alias
 from nbkit.magics.template import nearest
 from nbkit.model.endpoint import Endpoint
+from nbkit.stores.chosen import ALLOWED, SETTING, chosen_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ TABLES = ("alias", "defaults", "dify")
 VALUES = ("endpoint", "show", "reuse")
 _VARIABLES = {"endpoint": "NBKIT_ENDPOINT", "show": "NBKIT_SHOW"}
 _IN_CELLS = "%config"
+_READ_ELSEWHERE = ("dify", SETTING, ALLOWED)  # where they are used
 
 
 class Nbkit(Configurable):
@@ -95,6 +97,7 @@ def read(traits: Nbkit, aliases: Mapping[str, str]) -> Settings:
     except ConfigError as error:
         files = {}
         found.problems.append(" ".join(str(error).split()))
+    found.problems.extend(chosen_store().problems)
     layers = _layers(files)
     for leaves in layers:
         _take_files(found, leaves)
@@ -131,7 +134,7 @@ def _take_files(found: Settings, leaves: Mapping[tuple[str, ...], Setting]) -> N
             defaults[endpoint, key] = _nested(before, inner, setting.value), setting
         elif table == "reuse" and rest:
             found.problems.extend(_reuse_problems(rest, setting))
-        elif table != "dify":  # its connections are read where they are used
+        elif table not in _READ_ELSEWHERE:
             found.problems.append(_unknown(table, rest, setting))
     for (endpoint, key), (value, setting) in defaults.items():
         _take_default(found, endpoint, key, Chosen(value, _place(setting, key)))
@@ -220,7 +223,9 @@ def _unknown(table: str, rest: list[str], setting: Setting) -> str:
     if table in TABLES:
         example = 'defaults."owner/name".input = value' if table == "defaults" else f'{table}.name = "…"'
         return f"{place}: {table} is a table: {example}"
-    advice = nearest(table, [*VALUES, *TABLES]) or f"known are {', '.join((*VALUES, *TABLES))}"
+    advice = (
+        nearest(table, [*VALUES, *TABLES]) or f"known are {', '.join((*VALUES, SETTING, ALLOWED, *TABLES))}"
+    )
     return f"{place}: there is no setting {'.'.join((table, *rest))[:80]!r} → {advice}"
 
 

@@ -69,6 +69,11 @@ def without_user(url: str) -> str:
     return re.sub(r"://[^/]*@", "://", url) if is_url(url) else url
 
 
+def has_password(url: str) -> bool:
+    """Whether a password stands in an address."""
+    return re.search(r"://[^@]*:.*@", url, re.DOTALL) is not None
+
+
 def reason(error: BaseException, url: str) -> str:
     """Why something failed, in one line that holds none of the address's secrets, whatever a driver wrote."""
     if isinstance(error, FileNotFoundError):

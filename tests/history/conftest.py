@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbkit import history
+from nbkit.history import sharing
 from nbkit.history.recorder import Recorder
 from nbkit.model.endpoint import Endpoint
 from nbkit.model.event import Queued, Started
 from nbkit.model.result import Result
+from nbkit.stores.chosen import forget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from nbkit.history import RunRecord
     from nbkit.model.event import Event
@@ -28,6 +30,20 @@ EVENTS = (Queued(2, raw={"status": "IN_QUEUE", "queue_position": 2}), Started(ra
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a busy machine take its time; how long a run waits is for other processes to show."""
     monkeypatch.setattr("nbkit.history.recorder.PATIENCE", 30.0)
+
+
+@pytest.fixture
+def new_sharer() -> Iterator[None]:
+    """Share files as a process does that has just begun."""
+    forget()
+    sharing._forget()
+    yield
+    if sharing._current is not None:
+        sharing._current._stop.set()
+        sharing._current._wake.set()
+        sharing._current._thread.join(5)
+    sharing._forget()
+    forget()
 
 
 @pytest.fixture

@@ -15,9 +15,12 @@ from nbkit.credentials import find_fal_key, held_keys
 from nbkit.display import slot
 from nbkit.engines import weights
 from nbkit.errors import CredentialsError, InputError
+from nbkit.history.fetching import check
 from nbkit.magics.command import Command, Told
 from nbkit.magics.known import LOCAL, STAND_INS
 from nbkit.providers.embedded import NEEDED
+from nbkit.stores.address import shown
+from nbkit.stores.chosen import chosen_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +78,20 @@ def checks() -> list[tuple[str, str, str]]:
             "works while a cell runs" if clicks else "works in the background; ■ always works",
         ),
         ("✓" if _is_writable(data_dir()) else "✕", "results", str(data_dir())),
+        *_store(),
     ]
+
+
+def _store() -> list[tuple[str, str, str]]:
+    """Whether the store that files are shared through can be written and read back; nothing where there is none."""
+    store = chosen_store()
+    told = [("✕", "store", problem) for problem in store.problems]
+    if store.url:
+        problem = check(store.url)
+        told.append(
+            ("✕" if problem else "✓", "store", problem or f"{shown(store.url)}: written and read back")
+        )
+    return told
 
 
 def where_the_key_is() -> str:
