@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COLOURS = {"input": "#8a8a8a", "step": "#3b8fd0", "output": "#1a9c78"}
-_LINES = "#8f8f8f"
-_WIDTH, _GUTTER = 216, 52
+_LINES = "#929292"
+_WIDTH, _GUTTER = 200, 48
 _PADDING, _TITLE, _DETAIL, _ROW = 7, 19, 16, 18
 _MOST_ROWS = 7
 _MOST_PLACES = 400
@@ -108,7 +108,7 @@ def _column(column: Sequence[Place], known: dict[str, Box]) -> Markup:
 
 
 def _passing(style: str) -> Markup:
-    rule = element("div", style=f"border-top:1.5px solid {_LINES};height:0;margin-top:6px")
+    rule = element("div", style=f"border-top:2px solid {_LINES};height:0;margin-top:6px")
     return element("div", rule, style=f"{style};overflow:hidden")
 
 
@@ -142,7 +142,7 @@ def _gutter(column: Sequence[Place], height: int) -> Markup:
             half = _GUTTER / 2
             curves.append(
                 f'<path d="M0 {start:g}C{half:g} {start:g} {half - 2:g} {end:g} {right} {end:g}" '
-                f'fill="none" stroke="{_LINES}" stroke-width="1.5"/>'
+                f'fill="none" stroke="{_LINES}" stroke-width="2"/>'
             )
             if place.box:
                 curves.append(
