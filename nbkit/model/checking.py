@@ -116,7 +116,7 @@ def _in_value(
         return
     kind = schema.get("type")
     if not _fits(value, kind):
-        yield Problem(place, f"{place}: {_shown(value)} is not {_article(type_words(schema))}")
+        yield Problem(place, f"{place}: {_shown(value)} is not {article(type_words(schema))}")
         return
     yield from _against_choices(value, schema, place)
     yield from _against_limits(value, schema, place)
@@ -214,7 +214,8 @@ def _bound(value: Any) -> float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _article(words: str) -> str:
+def article(words: str) -> str:
+    """Words for a type with the article before them: `an integer`."""
     return f"{'an' if words[:1] in 'aeiouAEIOU' else 'a'} {words}"
 
 

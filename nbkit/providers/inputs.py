@@ -15,6 +15,7 @@ from nbkit.history.canonical import fingerprint
 from nbkit.model.media import Media
 from nbkit.model.result import Result
 from nbkit.providers.files import Upload, as_upload, first_picture, is_file
+from nbkit.wire.fal.reference import read_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -205,7 +206,7 @@ def _is_row(value: Any) -> bool:
 def _named_file(text: str, place: str) -> Path | None:
     """Text stays text, but the path of a file where an address belongs is that file."""
     names_file = any(part.endswith(("_url", "_urls")) for part in place.split("."))
-    if not names_file or "://" in text or text.startswith("data:"):
+    if not names_file or "://" in text or text.startswith("data:") or read_reference(text):
         return None
     path = _existing_file(text)
     if path is None and (mimetypes.guess_type(text)[0] or "").startswith(_MEDIA):

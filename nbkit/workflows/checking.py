@@ -176,7 +176,8 @@ class Checked:
                 yield from self._reference(named, {})
             return
         for problem in check_input(_opened(step.input), found.input, step.app):
-            yield Problem(f"{step.id}.{problem.field}", problem.message), problem.is_certain
+            said = problem.message.removeprefix(f"{problem.field}: ")
+            yield Problem(f"{step.id}.{problem.field}", said), problem.is_certain
         for named in references(step.input, step.id):
             yield from self._reference(named, _schema_of_place(found.input, named.place.split(".")[1:]))
 

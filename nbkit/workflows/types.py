@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import InputError
-from nbkit.model.checking import nearest
+from nbkit.model.checking import article, nearest
 from nbkit.model.schema import properties_of, type_words
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _part(schema: Schema, part: str | int, holder: str) -> dict[str, Any]:
         items = schema.get("items")
         return dict(items) if isinstance(items, dict) else {}
     if kind not in ("object", ""):
-        raise UnknownField(f"{holder} is {_article(kind)} and has no parts", field=holder)
+        raise UnknownField(f"{holder} is {article(kind)} and has no parts", field=holder)
     if part in properties:
         return dict(properties[str(part)])
     others = schema.get("additionalProperties")
@@ -175,8 +175,4 @@ def _branches(schema: Schema, depth: int = 0) -> list[Schema]:
 
 
 def _is_not(given: Schema, wanted: Schema) -> str:
-    return f"it is {_article(type_words(given))}, and {_article(type_words(wanted))} is asked for"
-
-
-def _article(words: str) -> str:
-    return words if words.startswith("list") else f"{'an' if words[:1] in 'aeiouAEIOU' else 'a'} {words}"
+    return f"it is {article(type_words(given))}, and {article(type_words(wanted))} is asked for"

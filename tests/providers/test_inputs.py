@@ -339,3 +339,10 @@ def test_kinds_are_told_by_content_or_name(picture: Path) -> None:
     assert as_upload(picture, content_type="x/y", file_name="n") == Upload(picture, "x/y", "n")
     assert as_upload("text") is None
     assert as_upload(7) is None
+
+
+def test_a_reference_of_a_workflow_is_no_path() -> None:
+    """In a field of addresses it stands for what a step will give, also where its last word looks like a type."""
+    given = {"workflow": {"cut": {"input": {"image_url": "$convert.png"}}}}
+
+    assert Draft.of(given).data == given

@@ -250,3 +250,21 @@ async def test_a_stale_copy_that_cannot_be_read_is_no_reason_to_fail_differently
     assert await anew().known(ENDPOINT) is None
     with pytest.raises(NbkitError):
         await anew().get(ENDPOINT)
+
+
+async def test_an_endpoint_that_was_changed_from_here_is_asked_for_anew(
+    anew: Callable[[], Schemas], scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By every client of this process, also where its schema is kept; others are not asked for again."""
+    monkeypatch.setattr(schemas, "_changed", {})
+    scripted.on("GET", "/openapi.json", answer(document("before")), answer(document("after")))
+    mine, others = anew(), anew()
+    before = [await mine.get(ENDPOINT), await others.get(ENDPOINT)]
+    schemas.outdate(Endpoint.parse("acme/another"))
+    assert await others.get(ENDPOINT) == before[1]
+    schemas.outdate(ENDPOINT)
+
+    assert await others.known(ENDPOINT) is None
+    after = [await mine.get(ENDPOINT), await others.get(ENDPOINT), await anew().get(ENDPOINT)]
+    assert [names(it) for it in (*before, *after)] == [["before"]] * 2 + [["after"]] * 3
+    assert scripted.count("GET") == 2
