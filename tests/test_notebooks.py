@@ -29,32 +29,31 @@ _TELLING = re.compile(
 """What the outputs of a notebook must not tell of the machine that executed it."""
 
 
+def execute(name: str, out: Path) -> str:
+    """Execute a notebook as `nbkit demo` does, into a folder, and return what that prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nbkit", "demo", str(NOTEBOOKS / name), "--out", str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any], str]:
     """What `nbkit demo` prints, the notebook that it writes, and the page."""
     out = tmp_path_factory.mktemp("demo")
-    done = subprocess.run(
-        [sys.executable, "-m", "nbkit", "demo", str(NOTEBOOKS / "01-quickstart.ipynb"), "--out", str(out)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
+    printed = execute("01-quickstart.ipynb", out)
     notebook = json.loads((out / "quickstart.ipynb").read_text(encoding="utf-8"))
-    return done.stdout, notebook, (out / "quickstart.html").read_text(encoding="utf-8")
+    return printed, notebook, (out / "quickstart.html").read_text(encoding="utf-8")
 
 
 def test_the_notebook_of_widgets_needs_no_key_and_saves_no_widget(tmp_path: Path) -> None:
     """It runs from its first cell to its last, and what it leaves are pictures and tables."""
-    done = subprocess.run(
-        [sys.executable, "-m", "nbkit", "demo", str(NOTEBOOKS / "04-widgets.ipynb"), "--out", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
+    execute("04-widgets.ipynb", tmp_path)
     text = (tmp_path / "widgets.ipynb").read_text(encoding="utf-8")
     notebook = json.loads(text)
 
@@ -66,15 +65,7 @@ def test_the_notebook_of_widgets_needs_no_key_and_saves_no_widget(tmp_path: Path
 
 def test_the_notebook_of_a_study_ends_with_what_its_numbers_say(tmp_path: Path) -> None:
     """It runs without a key, and the numbers are those that its conclusions speak of."""
-    notebook_file = str(NOTEBOOKS / "05-experiments.ipynb")
-    done = subprocess.run(
-        [sys.executable, "-m", "nbkit", "demo", notebook_file, "--out", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
-    assert done.returncode == 0, done.stderr
+    execute("05-experiments.ipynb", tmp_path)
     text = (tmp_path / "experiments.ipynb").read_text(encoding="utf-8")
     notebook = json.loads(text)
 
@@ -93,15 +84,7 @@ def test_the_notebook_of_a_study_ends_with_what_its_numbers_say(tmp_path: Path) 
 
 def test_the_notebook_of_own_models_paints_wires_and_compares(tmp_path: Path) -> None:
     """A function of the notebook is called, refuses what it does not take, is a step among others, and is swept."""
-    notebook_file = str(NOTEBOOKS / "06-own-models.ipynb")
-    done = subprocess.run(
-        [sys.executable, "-m", "nbkit", "demo", notebook_file, "--out", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
-    assert done.returncode == 0, done.stderr
+    execute("06-own-models.ipynb", tmp_path)
     text = (tmp_path / "own-models.ipynb").read_text(encoding="utf-8")
     notebook = json.loads(text)
     printed = [it["text"] for cell in notebook["cells"] for it in cell.get("outputs", ()) if "text" in it]
@@ -177,14 +160,7 @@ def test_the_saved_notebook_needs_no_widgets_and_stays_small(demo: tuple[str, di
 def dify(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The notebook about Dify, executed in a fresh kernel without a key."""
     out = tmp_path_factory.mktemp("dify")
-    done = subprocess.run(
-        [sys.executable, "-m", "nbkit", "demo", str(NOTEBOOKS / "03-dify.ipynb"), "--out", str(out)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
+    execute("03-dify.ipynb", out)
     notebook: dict[str, Any] = json.loads((out / "dify.ipynb").read_text(encoding="utf-8"))
     return notebook
 
