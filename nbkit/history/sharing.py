@@ -6,7 +6,6 @@ copy is in the store. So a process that ends, however it does, leaves to the nex
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import hashlib
 import os
@@ -191,7 +190,12 @@ def _sharer() -> Sharer:
     with _lock:
         if _current is None or _current.pid != os.getpid():
             _current = Sharer()
-            atexit.register(_current.close)
+            # Drivers need the interpreter's threads, which are closed before `atexit` runs its hooks, and this one
+            # runs before those that were registered earlier.
+            import concurrent.futures.thread  # noqa: F401 - registers its own
+
+            with contextlib.suppress(RuntimeError):  # the process is ending already
+                threading._register_atexit(_current.close)  # type: ignore[attr-defined]  # noqa: SLF001 - the only hook early enough
         return _current
 
 
