@@ -94,6 +94,53 @@ def save_pipeline(folder: Path, seed: int = 0, **options: Any) -> Path:
     return folder
 
 
+def save_flux(folder: Path) -> Path:
+    """One of the kind of FLUX, whose latents are packed, and whose scheduler lets them flow."""
+    import torch
+    from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
+
+    torch.manual_seed(0)
+    reader = CLIPTextConfig(
+        vocab_size=54,
+        eos_token_id=53,
+        hidden_size=32,
+        intermediate_size=37,
+        num_attention_heads=4,
+        num_hidden_layers=2,
+    )
+    pipeline = FluxPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+        text_encoder=CLIPTextModel(reader),
+        tokenizer=_tokenizer(folder.parent / f"{folder.name}-letters"),
+        text_encoder_2=T5EncoderModel(
+            T5Config(d_model=32, d_kv=8, d_ff=37, num_heads=4, num_layers=1, vocab_size=54)
+        ),
+        tokenizer_2=_tokenizer(folder.parent / f"{folder.name}-more-letters"),
+        vae=AutoencoderKL(
+            block_out_channels=(32, 64, 64, 64),
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            latent_channels=4,
+            shift_factor=0.06,
+            scaling_factor=1.5,
+        ),
+        transformer=FluxTransformer2DModel(
+            patch_size=1,
+            in_channels=16,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=32,
+            pooled_projection_dim=32,
+            axes_dims_rope=(4, 4, 8),
+        ),
+    )
+    pipeline.save_pretrained(folder)
+    return folder
+
+
 def _tokenizer(folder: Path) -> Any:
     """One that knows the letters of English."""
     from transformers import CLIPTokenizer

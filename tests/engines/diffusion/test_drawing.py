@@ -8,7 +8,7 @@ from PIL import Image
 
 from nbkit.engines.diffusion import SCHEDULERS, Wish, draw, loaded
 from nbkit.errors import EngineError
-from tests.tiny_pipeline import LIBRARIES_WARN, SIDE, needs_diffusers
+from tests.tiny_pipeline import LIBRARIES_WARN, SIDE, needs_diffusers, save_flux
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,15 +57,15 @@ def test_a_scheduler_is_for_one_picture(tiny: Path, scheduler: str) -> None:
     assert _drawn(tiny, WISH) == own
 
 
-def test_a_scheduler_of_another_kind_of_model_is_refused(tiny: Path) -> None:
-    """Models that learned to flow cannot take away noise, and the other way round."""
-    from diffusers import FlowMatchEulerDiscreteScheduler
-
-    with loaded(tiny, say=lambda _line: None) as pipeline:
-        flowing = type(pipeline)(pipeline.libraries, pipeline.from_text, pipeline.device)
-    flowing._own_scheduler = FlowMatchEulerDiscreteScheduler()
-    with pytest.raises(EngineError, match="ddim is no scheduler for this model") as caught:
-        draw(flowing, replace(WISH, scheduler="ddim"), on_step=lambda *_: None)
+def test_a_pipeline_of_another_kind_is_called_as_it_wants_to_be(tmp_path: Path) -> None:
+    """FLUX takes the size of a start picture in words, packs its latents, and has schedulers of its own."""
+    told: list[Any] = []
+    with loaded(save_flux(tmp_path / "flux"), say=lambda _line: None) as pipeline:
+        for wish in (replace(WISH, size=(64, 96)), replace(WISH, start=START, strength=0.9)):
+            drawing = draw(pipeline, wish, on_step=lambda *step: told.append(step[2]), previews=True)
+            assert drawing.image.size == wish.goal == told[-1].size
+        with pytest.raises(EngineError, match="ddim is no scheduler for this model") as caught:
+            draw(pipeline, replace(WISH, scheduler="ddim"), on_step=lambda *_: None)
 
     assert caught.value.field == "scheduler"
 
