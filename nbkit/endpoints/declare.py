@@ -56,6 +56,8 @@ class Declared(Generic[P, R]):
             `time_limit` and `memory_limit`.
     """
 
+    __name__: str
+
     def __init__(
         self, function: Callable[P, R], hints: dict[str, Any], name: str, facts: dict[str, Any]
     ) -> None:

@@ -54,17 +54,22 @@ _PATH = _FileInput("file", lambda job, url: job.load_file(url, ""))
 _BYTES = _FileInput("file", lambda job, url: job.load_file(url, "").read_bytes())
 
 
-def readable(annotation: Any) -> Any:
-    """An annotation in which pydantic reads every file, wherever it stands: in lists, choices and models, too."""
-    if isinstance(annotation, type):
-        return _readable_type(annotation)
+def readable(annotation: Any, inside: tuple[type, ...] = ()) -> Any:
+    """An annotation in which pydantic reads every file, wherever it stands: in lists, choices and models, too.
+
+    Args:
+        annotation: The annotation.
+        inside: The models that it stands in; one that holds itself stays as it is there.
+    """
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return annotation if annotation in inside else _readable_type(annotation, inside)
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is None or not parts:
         return annotation
     if origin is Annotated:
         inner, *notes = parts
-        return Annotated[(readable(inner), *notes)]
-    changed = tuple(readable(part) for part in parts)
+        return Annotated[(readable(inner, inside), *notes)]
+    changed = tuple(readable(part, inside) for part in parts)
     if all(new is old for new, old in zip(changed, parts, strict=True)):
         return annotation
     if origin in (Union, types.UnionType):
@@ -72,23 +77,21 @@ def readable(annotation: Any) -> Any:
     return origin[changed]
 
 
-def _readable_type(kind: type) -> Any:
+def _readable_type(kind: type, inside: tuple[type, ...]) -> Any:
     if is_picture_type(kind):
         return Annotated[kind, _PICTURE]
     if kind is Path:
         return Annotated[Path, _PATH]
     if kind is bytes:
         return Annotated[bytes, _BYTES]
-    return _readable_model(kind) if issubclass(kind, BaseModel) else kind
+    return _readable_model(kind, inside) if issubclass(kind, BaseModel) else kind
 
 
-def _readable_model(model: type[BaseModel]) -> type[BaseModel]:
+def _readable_model(model: type[BaseModel], inside: tuple[type, ...]) -> type[BaseModel]:
     """The same model, or one under it whose files are read."""
     changed: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        if field.annotation is model:
-            continue
-        new = readable(field.annotation)
+        new = readable(field.annotation, (*inside, model))
         if new is not field.annotation:
             changed[name] = (new, field)
     if not changed:

@@ -6,7 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from nbkit.endpoints.code import file_of, module_of, unpickled
-from nbkit.errors import ServerError
+from nbkit.endpoints.declare import keeping_faulty
+from nbkit.errors import InputError, ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,16 @@ class Loader:
             ServerError: The code is not here, or has no such endpoint.
             Exception: Whatever the code raises while it is loaded.
         """
+        try:
+            with keeping_faulty():  # what is wrong with one function of a file is no matter of the others
+                found = self._found(model, endpoint)
+        except InputError as error:
+            # Else it would be told as an error of the request's input.
+            raise ServerError(f"the code of {endpoint} cannot be loaded: {error}") from error
+        function: Callable[..., Any] = getattr(found, "compute", found)
+        return function
+
+    def _found(self, model: str, endpoint: str) -> Any:
         kind, _, rest = model.partition(":")
         if kind == "pickle":
             found = _kept(self._functions, endpoint, rest, lambda: unpickled(self._code.get(rest)))
@@ -51,8 +62,7 @@ class Loader:
             found = getattr(importlib.import_module(kind), rest)
         if found is None:
             raise ServerError(f"the file of {endpoint} has no {rest.rpartition(':')[2]!r} any more")
-        function: Callable[..., Any] = getattr(found, "compute", found)
-        return function
+        return found
 
 
 def _kept(loaded: dict[str, tuple[str, Any]], name: str, digest: str, load: Callable[[], Any]) -> Any:

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     Compute = Callable[..., Awaitable[tuple[Outcome, Any, list[str]]]]
 
 MB = 10**6
+ORDER: dict[str, Any] = {
+    "endpoint": "lab/wild",
+    "previews": False,
+    "file_seconds": None,
+    "keep": [],
+    "models_dirs": [],
+}
 
 
 @pytest.fixture
@@ -41,9 +48,8 @@ def compute(worker: WorkerProcess) -> Compute:
         name: str, given: dict[str, Any] | None = None, *, time_limit: float = 60, **order: Any
     ) -> tuple[Outcome, Any, list[str]]:
         said: list[Message] = []
-        facts = {"endpoint": "lab/wild", "previews": False, "file_seconds": None, "keep": []}
         outcome = await worker.compute(
-            {**facts, "model": f"wild_models:{name}", "input": given or {}, **order},
+            {**ORDER, "model": f"wild_models:{name}", "input": given or {}, **order},
             said.append,
             time_limit=time_limit,
         )
@@ -200,8 +206,7 @@ async def test_a_lost_cancel_is_not(compute: Compute, worker: WorkerProcess) -> 
     """A cancel that comes with the order, before the function begins, is one of that order."""
     await compute("echo")
     process = await worker._started()
-    order = {"endpoint": "lab/wild", "previews": False, "file_seconds": None, "keep": [], "input": {}}
-    await worker._send(process, {**order, "model": "wild_models:log_for_ever"})
+    await worker._send(process, {**ORDER, "model": "wild_models:log_for_ever", "input": {}})
     await worker.cancel()
     said = [await worker._receive(process)]
     while "status" not in said[-1]:
