@@ -9,7 +9,7 @@ Messages are JSON objects behind their length (`nbkit.server.frames`). What it r
 - `{"warm": "package.module:function"}`: calls that function, and answers `{"warm": true}`.
 - an order: `endpoint` its id · `model` what computes it, as `Entry.model` says · `input` · `keep` the names of the
   output that the caller sees, empty for all · `previews` whether anybody watches · `file_seconds` how long its files
-  are kept.
+  are kept · `models_dirs` folders below which the input may name models.
 - `{"cancel": true}`: the order at work is not wanted any more.
 
 What it writes to standard output for an order, until the message with `status` ends it:
