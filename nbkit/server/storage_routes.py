@@ -119,7 +119,7 @@ async def download(request: Request) -> Response:
     """Give a file (`GET /cdn/files/…`); HEAD and ranges too."""
     given, files = request.path_params, service_of(request).files
     known = files.allows(given["signature"], given["file_id"])
-    file = await files.away(files.find, given["file_id"]) if known else None
+    file = await files.found(given["file_id"]) if known else None
     if file is None or file.name != given["name"]:
         raise BadRequest(404, "There is no such file.")
     facts: dict[str, Any] = {

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import stat
 from typing import IO, TYPE_CHECKING
 
 from nbkit.errors import MediaError
@@ -29,13 +30,13 @@ class FolderStore(Store):
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None where there is none, or no plain one."""
-        path = self.folder / name
         try:
-            return path.stat().st_size if path.is_file() and not path.is_symlink() else None
-        except FileNotFoundError:
+            facts = os.lstat(self.folder / name)
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise self.failed(error, f"{name} cannot be looked for in") from error
+        return facts.st_size if stat.S_ISREG(facts.st_mode) else None
 
     def open(self, name: str) -> IO[bytes]:
         """A file to be read."""
@@ -48,8 +49,7 @@ class FolderStore(Store):
         """Write beside the name, and then give it the name."""
         draft = self._beside(name)
         try:
-            draft.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("xb") as to:
+            with self._opened(draft) as to:
                 if isinstance(content, bytes):
                     to.write(content)
                 else:
@@ -63,11 +63,9 @@ class FolderStore(Store):
 
     def take(self, name: str, draft: Path) -> None:
         """Move a file here; one that lies on another disk is copied."""
-        target = self.folder / name
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(draft, target)  # noqa: PTH105 - the atomic one
-        except OSError:
+            os.replace(draft, self.folder / name)  # noqa: PTH105 - the atomic one
+        except OSError:  # another disk, or a folder that is not there yet
             super().take(name, draft)
 
     def create(self, name: str, content: bytes) -> bool:
@@ -112,6 +110,14 @@ class FolderStore(Store):
         """The error of something that could not be done."""
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return MediaError(f"{what} {self.shown}: {why}")
+
+    @staticmethod
+    def _opened(draft: Path) -> IO[bytes]:
+        try:
+            return draft.open("xb")
+        except FileNotFoundError:
+            draft.parent.mkdir(parents=True, exist_ok=True)
+            return draft.open("xb")
 
     def _beside(self, name: str) -> Path:
         return (self.folder / name).with_name(f".part-{secrets.token_hex(8)}")

@@ -18,6 +18,7 @@ def test_a_draft_is_moved(tmp_path: Path) -> None:
     draft.write_bytes(b"film")
     number = draft.stat().st_ino
     store = FolderStore(tmp_path / "there")
+    store.write("files/other", b"makes the folder")
 
     store.take("files/film", draft)
 
