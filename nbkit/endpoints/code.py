@@ -35,21 +35,18 @@ def pickled(thing: Any, name: str) -> bytes:
     Raises:
         InputError: It carries along something that cannot be sent, or too much.
     """
-    import cloudpickle
-
     content = io.BytesIO()
     content.write(_head({"path": [folder for folder in sys.path if folder]}))
+    pickler = _pickler(content)
     try:
-        _pickler(content).dump(thing)
+        pickler.dump(thing)
     except Exception as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(
             f"{name} uses something that cannot be sent to the server: {_first_line(error)}",
             hint="make it inside the function, or in a function of its own under functools.cache",
         ) from error
     if content.tell() > MOST_PICKLED:
-        largest, size = _largest_global(thing, cloudpickle.dumps)
+        largest, size = _largest_global(thing)
         raise InputError(
             f"{name} carries {content.tell() / 1e6:.0f} MB along, and may carry {MOST_PICKLED / 1e6:.0f} MB; "
             f"the largest is {largest!r} ({size / 1e6:.0f} MB)",
@@ -141,16 +138,18 @@ def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
 
 
-def _largest_global(thing: Any, dumps: Callable[[Any], bytes]) -> tuple[str, int]:
+def _largest_global(thing: Any) -> tuple[str, int]:
     """The global or closed-over value that takes the most room, and its bytes."""
     import inspect
+
+    import cloudpickle
 
     function = inspect.unwrap(thing)
     used = inspect.getclosurevars(function)
     sizes = {}
     for name, value in {**used.globals, **used.nonlocals}.items():
         try:
-            sizes[name] = len(dumps(value))
+            sizes[name] = len(cloudpickle.dumps(value))
         except Exception:  # noqa: BLE001 - what cannot be measured alone is not what is named
             sizes[name] = 0
     largest = max(sizes, key=lambda name: sizes[name], default="")

@@ -58,3 +58,8 @@ class CodeStore:
                 hint="declare the function again: run its cell, or start the server with its file",
             )
         return content
+
+    def remove(self, digest: str) -> None:
+        """Keep a piece of code no more."""
+        if _DIGEST.fullmatch(digest):
+            (self._folder / digest).unlink(missing_ok=True)

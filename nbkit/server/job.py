@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PREVIEW_SIDE = 512  # pixels
 PREVIEW_SECONDS = 0.2
+_MOST_STEPS = 1000
+_STEP_SECONDS = 0.05
 _MAX_COMMENT = 60_000  # bytes; a JPEG comment has a 16-bit length
 
 
@@ -60,6 +62,8 @@ class Job:
         self._public_only = public_only
         self._models_dirs = tuple(map(Path, models_dirs))
         self._last_preview = 0.0
+        self._last_step = 0.0
+        self._steps = 0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.endpoint = endpoint
         self.previews = previews
@@ -81,7 +85,8 @@ class Job:
         Args:
             fraction: 0 at the start, 1 at the end.
             stage: What was just done.
-            picture: The picture so far. At most five a second are sent on, 512 pixels large.
+            picture: The picture so far. At most five a second are sent on, 512 pixels large. After a thousand steps, of
+                those without one twenty a second are.
 
         Raises:
             JobCancelled: The request was cancelled.
@@ -94,6 +99,10 @@ class Job:
         if picture is not None and now - self._last_preview >= PREVIEW_SECONDS:
             self._last_preview = now
             images = [_preview(picture)]
+        self._steps += 1
+        if self._steps > _MOST_STEPS and not images and now - self._last_step < _STEP_SECONDS:
+            return
+        self._last_step = now
         self._send({"progress": round(fraction, 4), "stage": stage, "images": images})
 
     def load_image(self, url: str, field: str = "image_url") -> Image.Image:

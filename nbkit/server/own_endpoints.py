@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _FILE_SECONDS = 60.0
 _PACKAGES_SECONDS = 20.0  # a notebook waits for its server
 _LOOK_SECONDS = 1.0
+_VERSIONS = 16
 _FACTS = ("title", "description", "category", "input", "output", "resources", "time_limit", "memory_limit")
 
 
@@ -45,6 +46,7 @@ class OwnEndpoints:
         self._code = code
         self._ids: dict[Path, tuple[str, ...]] = {}
         self._seen: dict[Path, tuple[int, int]] = {}
+        self._versions: dict[str, list[str]] = {}  # endpoint → digests of its code, the latest last
 
     def load(self) -> None:
         """Read packages and files.
@@ -76,7 +78,16 @@ class OwnEndpoints:
             InputError: The facts make no endpoint.
         """
         digest = await asyncio.to_thread(self._code.put, code)
-        self._catalogue.add(entry_of(facts, f"pickle:{digest}"))
+        entry = entry_of(facts, f"pickle:{digest}")
+        self._catalogue.add(entry)
+        versions = self._versions.setdefault(entry.id, [])
+        if digest in versions:
+            versions.remove(digest)
+        versions.append(digest)
+        if (
+            len(versions) > _VERSIONS
+        ):  # requests that wait are computed by the code that was there when they came
+            await asyncio.to_thread(self._code.remove, versions.pop(0))
         return digest
 
     async def watch(self) -> None:

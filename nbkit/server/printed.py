@@ -113,7 +113,7 @@ class RequestLog:
 
     def end(self) -> None:
         """Tell the last line that was begun, and how much was dropped."""
-        for line in self._lines.rest():
+        for line in (*self._lines.feed(self._decoder.decode(b"", final=True)), *self._lines.rest()):
             self.take({"log": line, "level": "STDOUT"})
         if self._dropped:
             size = f"{self._dropped / 1e6:.1f} MB" if self._dropped >= 1e5 else f"{self._dropped} bytes"  # noqa: PLR2004

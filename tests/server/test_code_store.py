@@ -39,6 +39,17 @@ def test_damaged_code_is_never_run(tmp_path: Path) -> None:
         store.get(digest)
 
 
+def test_code_that_is_removed_is_gone(tmp_path: Path) -> None:
+    """And nothing but code can be removed."""
+    (tmp_path / "secret").write_bytes(b"kept")
+    store = CodeStore(tmp_path)
+    digest = store.put(b"print(1)")
+    for name in (digest, digest, "secret"):
+        store.remove(name)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
 def test_many_may_put_the_same_at_once(tmp_path: Path) -> None:
     """Several workers that bring the same code leave one whole file."""
     start = Barrier(8)

@@ -210,3 +210,31 @@ def test_a_server_that_is_no_kernel_s_takes_no_functions(server: str) -> None:
     answer = httpx.put(f"{server}/declared", content=b"{}\n", trust_env=False)
 
     assert answer.status_code == 404
+
+
+def test_a_memory_limit_is_a_size(serve: type[CommandLine], tmp_path: Path) -> None:
+    """Text that is none ends the start with one line."""
+    command = serve("--port", "0", "--data-dir", str(tmp_path), "--memory-limit", "lots")
+    _, errors = command.process.communicate(timeout=30)
+
+    assert command.process.returncode == 1
+    assert errors.startswith("nbkit serve: --memory-limit is 'lots', which is no size")
+
+
+async def test_old_versions_are_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook that declares a function again and again does not fill the disk."""
+    monkeypatch.setattr("nbkit.server.own_endpoints._VERSIONS", 3)
+    catalogue = Catalogue([])
+    endpoints = own(catalogue, tmp_path)
+    facts = dict.fromkeys(("title", "description", "category"), "") | {
+        "id": "me/x",
+        "input": {"title": "I"},
+        "output": {"title": "O"},
+        "resources": {},
+        "time_limit": None,
+        "memory_limit": None,
+    }
+    digests = [await endpoints.declare(facts, f"version {number}".encode()) for number in (0, 1, 2, 3, 1, 4)]
+
+    assert catalogue.find("me/x").model == f"pickle:{digests[-1]}"
+    assert {path.name for path in (tmp_path / "code").iterdir()} == {digests[3], digests[1], digests[5]}
