@@ -38,6 +38,7 @@ def test_what_is_not_understood_is_left_out() -> None:
 
     assert understood(said) == {"maximum": 4}
     assert understood("string") == {}
+    assert understood({"maximum": float("nan"), "minimum": -float("inf"), "multipleOf": 10**400}) == {}
 
 
 @given(st.dictionaries(_WORDS, _SCHEMAS, max_size=8), _LEAVES | st.dictionaries(_WORDS, _LEAVES))

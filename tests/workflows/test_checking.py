@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import pytest
 
 import nbkit
-from nbkit.errors import ServiceError
+from nbkit.errors import ConnectionFailed, ServiceError
 from nbkit.model.schema import Schema
 from nbkit.wire.fal.definition import read_definition
 from nbkit.workflows.checking import Checked
@@ -176,8 +176,18 @@ def test_inputs_and_output_get_the_types_that_are_known() -> None:
     assert described.gives["properties"] == {"url": TEXT, "all": {}, "none": {}}
 
 
+def test_a_service_that_is_away_is_asked_once() -> None:
+    """Not again for each endpoint of the workflow; who answers others is asked all the same."""
+    away = Mock(**{"schema.side_effect": ConnectionFailed("the service was never reached")})
+    known = Schemas()
+    found = [known.get(app, away) for app in ("acme/a", "acme/b", "local/c")]
+
+    assert found == [AWAY] * 3
+    assert [call.args for call in away.schema.call_args_list] == [("acme/a",), ("local/c",)]
+
+
 def test_a_workflow_without_a_network_says_what_was_not_checked() -> None:
-    """It asks the service once, not for each of its endpoints."""
+    """Each of its steps, and nothing is refused for it."""
     flow = nbkit.workflow("away", client=nbkit.Client(base_url="http://127.0.0.1:9", key="SECRET"))
     flow.output(x=flow.run("acme/a").x, y=flow.run("acme/b").y)
     report = flow.check()
