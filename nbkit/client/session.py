@@ -150,7 +150,8 @@ class Session:
         hosts, key, unknown_hint = await self._address(endpoint)
         name = (os.getpid(), hosts, key)  # a child process shares no connections with its parent
         if name not in self._lines:
-            self._lines[name] = Line.to(hosts, key, unknown_hint, is_embedded=bool(unknown_hint))
+            is_embedded = key is not None and key.source == EMBEDDED
+            self._lines[name] = Line.to(hosts, key, unknown_hint, is_embedded=is_embedded)
         line = self._lines[name]
         if line.is_embedded and endpoint and (function := declared(str(endpoint))):
             await line.functions.hand_over(function)

@@ -9,7 +9,9 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from nbkit.client.client import Client
+from nbkit.credentials import Key
 from nbkit.errors import ConfigError, ServerError
+from nbkit.providers.embedded import EMBEDDED
 from nbkit.server.throw_away import throw_away_folder
 from nbkit.transport.loop import TICK, at_exit
 
@@ -39,7 +41,7 @@ class Serving:
             if settings.get("data_dir") is None:
                 settings["data_dir"] = stack.enter_context(throw_away_folder())
             self.key: str = settings.setdefault("key", secrets.token_urlsafe(24))
-            self._host = Host(Settings(**settings))
+            self._host = Host(Settings(**{"takes_functions": True} | settings))
             self.url = self._host.url
             self._failed = "see what it printed"
             answering = threading.Event()
@@ -56,8 +58,8 @@ class Serving:
         at_exit(self._close_at_exit)
 
     def client(self, **options: Any) -> Client:
-        """A client of this server; `options` are those of `nbkit.Client`."""
-        return Client(key=self.key, base_url=self.url, **options)
+        """A client of this server, which answers this process's own functions, too; `options` are `nbkit.Client`'s."""
+        return Client(key=Key(self.key, EMBEDDED), base_url=self.url, **options)
 
     def close(self) -> None:
         """End it: what is being computed ends too. Safe to call twice."""
@@ -107,7 +109,7 @@ def serve(
             `distributed.Client` or `dask://host:8786`. Without it, processes of this machine compute.
         workers: How many requests are computed at once; as many as the executor runs where it is not given.
         port: Port to listen on, 0 for any that is free.
-        key: The key that callers must show; a random one where it is not given.
+        key: The key that callers must show; a random one where it is not given. Who has it can have functions run here.
         **settings: Any other of `nbkit.server.settings.Settings`, as `worker_host`, `host` and `data_dir`. Without a
             `data_dir`, what the server keeps goes when it ends.
 

@@ -32,7 +32,16 @@ SECONDS = {
     "properties": {"seconds": {"type": "number", "minimum": 0, "maximum": 100, "default": 0.2}},
 }
 STEPS = {"type": "object", "title": "Steps", "properties": {"steps": {"type": "integer", "default": 3}}}
-LAB = {"echo": ANY, "meet": ANY, "leave": ANY, "crash": ANY, "fail": ANY, "process": ANY, "tell": STEPS} | {
+LAB = {
+    "echo": ANY,
+    "meet": ANY,
+    "leave": ANY,
+    "crash": ANY,
+    "fail": ANY,
+    "process": ANY,
+    "mark": ANY,
+    "tell": STEPS,
+} | {
     "wait": SECONDS,
     "stubborn": SECONDS,
     "compute": SECONDS,

@@ -77,6 +77,7 @@ class ExecutorSeat:
                 finally:
                     self._hang_up()
         except TimeoutError:
+            task.over()  # not withdrawn: the executor shall believe that worker busy for as long as it stands still
             words = f"Stopped after computing for {time_limit:g} s; the worker did not answer any more"
             return Outcome.failed(504, words, "request_timeout")
         except (_Stopped, NbkitError) as error:

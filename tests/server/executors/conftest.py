@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from distributed import Client
@@ -88,9 +88,3 @@ def dask(tmp_path: Path) -> Iterator[Callable[[], DaskProcesses]]:
     yield begin
     for cluster in begun:
         cluster.end()
-
-
-@pytest.fixture
-def done_logs() -> Callable[[dict[str, Any]], list[str]]:
-    """The log lines of a status."""
-    return lambda status: [entry["message"] for entry in status["logs"]]
