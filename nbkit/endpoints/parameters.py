@@ -6,7 +6,7 @@ import inspect
 import json
 import secrets
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -129,9 +129,8 @@ class Parameters:
             facts: dict[str, Any] = {"alias": parameter.name}
             if parameter.name in docs:
                 facts["description"] = docs[parameter.name]
-            if isinstance(default, FieldInfo):
-                default.alias = default.validation_alias = default.serialization_alias = parameter.name
-                fields[f"p{number}"] = (annotation, default)
+            if isinstance(default, FieldInfo):  # as pydantic's users write defaults
+                fields[f"p{number}"] = (Annotated[annotation, default], Field(**facts))
             else:
                 value = ... if default is _KINDS.empty else default
                 fields[f"p{number}"] = (annotation, Field(value, **facts))
@@ -153,7 +152,7 @@ class Parameters:
 def _flat(model: type[BaseModel], title: str) -> dict[str, Any]:
     """The schema of a model, without references, as fal writes them."""
     document = model.model_json_schema()
-    schema = Resolver(document).resolve(document)
+    schema = _plain(Resolver(document).resolve(document))
     schema.pop("$defs", None)
     properties = schema.setdefault("properties", {})
     for rule in properties.values():
@@ -165,6 +164,22 @@ def _flat(model: type[BaseModel], title: str) -> dict[str, Any]:
     schema["x-fal-order-properties"] = list(properties)
     json.dumps(schema, allow_nan=False)
     return schema
+
+
+def _plain(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema without the words that forms and TAB do not read: one value is a choice of one."""
+    plain = dict(schema)
+    if "const" in plain:
+        plain["enum"] = [plain.pop("const")]
+    plain.pop("discriminator", None)
+    if isinstance(found := plain.get("properties"), dict):
+        plain["properties"] = {name: _plain(rule) for name, rule in found.items()}
+    if isinstance(branches := plain.get("anyOf"), list):
+        plain["anyOf"] = [_plain(branch) for branch in branches]
+    for name in ("items", "additionalProperties"):
+        if isinstance(inner := plain.get(name), dict):
+            plain[name] = _plain(inner)
+    return plain
 
 
 def _problem(error: Any) -> Problem:

@@ -143,12 +143,56 @@ def test_names_that_pydantic_keeps_for_itself_are_names_like_others(job: Request
     """A parameter may be called as a person likes."""
 
     @nbkit.endpoint("me/x")
-    def draw(json: int, model_config: int, copy: int, _hidden: int = 4, schema: int = 5) -> list[int]:
-        return [json, model_config, copy, _hidden, schema]
+    def draw(
+        json: int, model_config: int, copy: int, _hidden: int = 4, const: int = 5, title: int = 6
+    ) -> list[int]:
+        return [json, model_config, copy, _hidden, const, title]
 
     assert draw.compute({"json": 1, "model_config": 2, "copy": 3, "_hidden": 9}, job) == {
-        "output": [1, 2, 3, 9, 5]
+        "output": [1, 2, 3, 9, 5, 6]
     }
+    assert list(fields(draw.facts["input"])) == ["json", "model_config", "copy", "_hidden", "const", "title"]
+
+
+class Circle(BaseModel):
+    """One kind of two."""
+
+    kind: Literal["circle"]
+    radius: float
+
+
+class Square(BaseModel):
+    """The other kind."""
+
+    kind: Literal["square"]
+    side: float
+
+
+def test_a_default_may_be_written_as_pydantic_s_field(job: Request) -> None:
+    """Its bounds and words count, and the name is the parameter's."""
+
+    @nbkit.endpoint("me/x")
+    def draw(number: int = Field(3, ge=1, description="How many.")) -> int:
+        return number
+
+    rule = fields(draw.facts["input"])["number"]
+    assert (rule["default"], rule["minimum"], rule["description"]) == (3, 1, "How many.")
+    assert draw.compute({}, job) == {"output": 3}
+    with pytest.raises(InvalidInput, match="number: Input should be greater than or equal to 1"):
+        draw.compute({"number": 0}, job)
+
+
+def test_one_of_several_models_is_told_apart_by_its_kind(job: Request) -> None:
+    """The schema lists them, each with its word."""
+
+    @nbkit.endpoint("me/x")
+    def draw(shape: Annotated[Circle | Square, Field(discriminator="kind")]) -> str:
+        return type(shape).__name__
+
+    shape = fields(draw.facts["input"])["shape"]
+    assert [it["properties"]["kind"]["enum"] for it in shape["anyOf"]] == [["circle"], ["square"]]
+    assert "$defs" not in json.dumps(shape)
+    assert draw.compute({"shape": {"kind": "square", "side": 2}}, job) == {"output": "Square"}
 
 
 def test_files_arrive_as_what_they_are(job: Request, red: str) -> None:
