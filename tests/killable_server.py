@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
 
 LAB_SERVER = Path(__file__).parent / "server" / "lab_server.py"
@@ -71,11 +73,13 @@ class Killable:
         name: str,
         seconds: float = 0.0,
         headers: dict[str, str] | None = None,
+        webhook: str = "",
         **given: str,
     ) -> Ticket:
         """Submit a request that marks each time it is computed."""
         facts = {"file": str(self.marks), "name": name, "seconds": seconds, **given}
-        answer = http.post(f"{self.url}/queue/lab/mark", json=facts, headers=headers)
+        wish = {"fal_webhook": webhook} if webhook else None
+        answer = http.post(f"{self.url}/queue/lab/mark", json=facts, headers=headers, params=wish)
         assert answer.status_code == 200, answer.text
         ticket: Ticket = answer.json()
         return ticket
@@ -84,3 +88,16 @@ class Killable:
         """How often each name was begun, or done."""
         lines = self.marks.read_text().splitlines() if self.marks.exists() else []
         return Counter(line.split()[0] for line in lines if line.endswith(f" {word}"))
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def at(server: Killable, address: str) -> str:
+    """The same address at another server."""
+    return f"{server.url}/{address.split('/', 3)[3]}"

@@ -10,10 +10,15 @@ import subprocess
 import tempfile
 import time
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 _SETTINGS = ("fsync=off", "listen_addresses=", "max_connections=60", "log_min_messages=fatal")
@@ -84,6 +89,18 @@ class Postgres:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} {' '.join(options)}")
         return self.url(name)
+
+    @contextmanager
+    def asking(self, user: str) -> Iterator[None]:
+        """Let it ask a user for a password meanwhile."""
+        rules = self.folder / "data" / "pg_hba.conf"
+        before = rules.read_text()
+        for content in (f"local all {user} scram-sha-256\n{before}", before):
+            rules.write_text(content)
+            with psycopg.connect(self.url("postgres")) as connection:
+                connection.execute("SELECT pg_reload_conf()")
+            if content != before:
+                yield
 
     def remove(self) -> None:
         """End it for good."""

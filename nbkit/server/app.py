@@ -36,6 +36,7 @@ from nbkit.server.endpoints import own_endpoints
 from nbkit.server.journal import DatabaseAway, JournalFailed
 from nbkit.server.probe_routes import probe_routes
 from nbkit.server.replies import BadRequest, reply, service_of, when_again
+from nbkit.server.resuming import resume
 from nbkit.server.run_store import QueueFull
 from nbkit.server.service import Service
 from nbkit.wire.fal.answers import REQUEST_ID_HEADER
@@ -69,8 +70,9 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await service.files.away(service.files.drop_stale)
         service.saved.load()
+        await service.saved.refresh()
         await service.dispatcher.open()
-        await service.resume()
+        await resume(service)
         if service.cluster is not None:
             service.cluster.open()
         tending = [asyncio.create_task(it) for it in (_sweep(service), service.own.watch())]

@@ -18,6 +18,7 @@ import psycopg
 from nbkit.server import logs
 from nbkit.server.database import connect_listener
 from nbkit.server.journal import JournalFailed
+from nbkit.server.resuming import resume
 from nbkit.server.run_rows import newest, recalled
 from nbkit.server.run_store import REQUEST_ID
 from nbkit.server.runs import Run
@@ -154,7 +155,7 @@ class Cluster:
                     await self._somebody_went.wait()
             self._somebody_went.clear()
             with contextlib.suppress(JournalFailed):
-                await self._service.resume("its server has gone, and another took it over")
+                await resume(self._service, "its server has gone, and another took it over")
             beats += 1
             if beats % _BEATS_UNTIL_READ == 0:  # in case that something was said and not heard
                 self._changed.add(self._mirrors)

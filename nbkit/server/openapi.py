@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbkit.model.endpoint import Endpoint
 from nbkit.server.replies import BadRequest, origin_of, reply, service_of
+from nbkit.server.service import WORKFLOWS
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
@@ -40,12 +41,14 @@ async def openapi(request: Request) -> Response:
     name = request.query_params.get("endpoint_id", "")
     if not name:
         raise BadRequest(400, "Say which endpoint: /openapi.json?endpoint_id=local/collage")
+    await service_of(request).learn(name)
     return reply(describe(service_of(request).catalogue.find(name), origin_of(request)))
 
 
 async def models(request: Request) -> Response:
     """List the endpoints (`GET /api/v1/models`), those that the query asks for where it does."""
     asked = request.query_params
+    await service_of(request).learn(WORKFLOWS)
     found = [entry for entry in service_of(request).catalogue if _is_asked_for(entry, asked)]
     limit, cursor = _number(asked, "limit", _MOST_MODELS, _MOST_MODELS), _number(asked, "cursor", 0, 10**9)
     following = cursor + limit

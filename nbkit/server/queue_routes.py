@@ -84,6 +84,7 @@ async def _submit(request: Request, name: str) -> Response:
 async def _take(request: Request, name: str) -> Response:
     service = service_of(request)
     given, content = await read_body(request)
+    await service.learn(name)
     limit = request.query_params.get("fal_max_queue_length", "")
     if limit.isdecimal() and service.dispatcher.queue_length(service.app_of(name)) > int(limit):
         body = {

@@ -29,6 +29,7 @@ async def run(request: Request) -> Response:
     """Answer anything below `/run/`."""
     name = request.path_params["path"].rstrip("/")
     service = service_of(request)
+    await service.learn(name)
     streamed = name.endswith(_STREAM) and name not in service.catalogue
     async with taking_in(request):
         given, content = await read_body(request)

@@ -118,6 +118,9 @@ class SavedWorkflows:
             if path.stem == workflow.name:
                 self._answer(workflow)
 
+    async def refresh(self) -> None:
+        """Learn of what other servers have saved; nobody else writes into a folder."""
+
     def all(self) -> list[SavedWorkflow]:
         """All of them, newest first."""
         return sorted(self._saved.values(), key=lambda workflow: workflow.created_at, reverse=True)
@@ -139,19 +142,31 @@ class SavedWorkflows:
             OSError: The disk does not take it.
         """
         async with self._writing:
-            if anew and workflow.name in self._saved:
-                raise NameTaken(f"there is a workflow {workflow.name!r} already", field="name")
             if anew and len(self._saved) >= MOST:
                 raise InputError(f"{MOST} workflows are saved already", field="name")
-            await asyncio.to_thread(self._write, workflow)
+            if (anew and workflow.name in self._saved) or not await self._keep(workflow, anew=anew):
+                raise NameTaken(f"there is a workflow {workflow.name!r} already", field="name")
             self._answer(workflow)
 
     async def delete(self, name: str) -> None:
         """Forget a workflow."""
         async with self._writing:
-            await asyncio.to_thread(self._path(name).unlink, missing_ok=True)
-            self._saved.pop(name, None)
-            self._catalogue.remove(self._endpoint(name))
+            await self._drop(name)
+            self._forget(name)
+
+    async def _keep(self, workflow: SavedWorkflow, *, anew: bool) -> bool:
+        """Write a workflow down; tells whether its name was free, where it had to be."""
+        del anew  # the folder is this server's own, so what is known is what is there
+        await asyncio.to_thread(self._write, workflow)
+        return True
+
+    async def _drop(self, name: str) -> None:
+        """Keep a workflow no more."""
+        await asyncio.to_thread(self._path(name).unlink, missing_ok=True)
+
+    def _forget(self, name: str) -> None:
+        self._saved.pop(name, None)
+        self._catalogue.remove(self._endpoint(name))
 
     def _write(self, workflow: SavedWorkflow) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

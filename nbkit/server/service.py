@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +15,11 @@ from nbkit.server.dispatcher import DIRECT, NORMAL, Dispatcher
 from nbkit.server.draining import Draining
 from nbkit.server.files import FileStore
 from nbkit.server.journal import JournalFailed
-from nbkit.server.journal_opening import open_journal
 from nbkit.server.own_endpoints import OwnEndpoints
 from nbkit.server.readiness import checks_of
-from nbkit.server.replies import BadRequest
+from nbkit.server.records import open_records
 from nbkit.server.run_store import QueueFull, RunStore
 from nbkit.server.runs import Outcome, Run
-from nbkit.server.saved_workflows import SavedWorkflows
 from nbkit.server.telemetry import Telemetry
 from nbkit.server.webhooks import Webhooks
 from nbkit.server.workflow import DEEPEST, missing_inputs, run_workflow
@@ -35,7 +32,8 @@ if TYPE_CHECKING:
     from nbkit.server.settings import Settings
     from nbkit.server.workplace import Workplace
 
-AD_HOC = "workflows/execute"
+WORKFLOWS = "workflows/"
+AD_HOC = f"{WORKFLOWS}execute"
 _LARGE_BODIES = 8
 _CANCEL_SECONDS = 5.0  # in which a cancel is written down, while there is a place to write to
 
@@ -63,14 +61,13 @@ class Service:
         self.settings = settings
         self.catalogue = catalogue
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        journal, self.cluster = open_journal(self)
+        journal, self.saved, self.cluster = open_records(self)
         self.files = FileStore(settings.data_dir, settings.store)
         self.token_key = tokens.signing_key(settings)
         self.telemetry = Telemetry(catalogue)
         self.store = RunStore(settings, journal, self.telemetry)
         self.dispatcher = Dispatcher(settings, self.store, _workplace(settings), self.telemetry)
         self.webhooks = Webhooks(settings, self.files, self.telemetry)
-        self.saved = SavedWorkflows(settings.data_dir / "workflows", settings.nickname, catalogue)
         self.own = OwnEndpoints(settings.endpoint_files, catalogue, CodeStore(settings.data_dir / "code"))
         self.large_bodies = asyncio.Semaphore(_LARGE_BODIES)
         self.draining = Draining(self)
@@ -121,7 +118,7 @@ class Service:
         run, entry = self._new(name, given, **facts)
         self._admit(run, entry, size, elsewhere=False)
         self.store.add(run)
-        self._begin(run, entry, start_timeout)
+        self.start(run, entry, start_timeout)
         return run
 
     async def enqueue(
@@ -162,30 +159,36 @@ class Service:
         except BaseException:
             self.store.release(run)
             raise
-        self._begin(run, entry, start_timeout)
-        self._follow(run)
+        self.start(run, entry, start_timeout)
+        self.follow(run)
         return run
 
-    async def resume(self, why: str = "the server was started again") -> None:
-        """Take up what another server left: queued requests wait again, and what was computed is computed again.
-
-        A workflow begins with its first step again. A request that was being computed when two servers went down is
-        failed, because it may be what brings them down.
+    def start(self, run: Run, entry: Entry | None, start_timeout: float | None) -> None:
+        """Let a run that the store keeps be computed as soon as may be.
 
         Args:
-            why: What its log says about that.
-
-        Raises:
-            JournalFailed: The journal cannot be read.
+            run: The run.
+            entry: What answers it, None for a workflow that comes along with its request.
+            start_timeout: Seconds within which it has to start.
         """
-        runs = await self.store.restore()
-        if any(run.webhook for run in runs):
-            with contextlib.suppress(BadRequest):  # what signs webhooks is not installed any more
-                await self.webhooks.key_set()
-        for run in runs:
-            if not run.over:
-                await self._resume(run, why)
-            self._follow(run)
+        if entry is None:
+            self._begin_ad_hoc(run)
+        elif entry.graph is not None:
+            self._begin_catalogued(run, entry, entry.graph)
+        else:
+            self.dispatcher.submit(run, entry, start_timeout=start_timeout)
+
+    def follow(self, run: Run) -> None:
+        """See to it that a run's end is told to whom its caller named."""
+        if run.webhook is not None:
+            telling = self._telling[run.id] = self.webhooks.follow(run, *run.webhook)
+            telling.add_done_callback(partial(self._told, run))
+
+    async def learn(self, name: str) -> None:
+        """Learn of saved workflows where one is called; while that cannot be, what is known counts."""
+        if name.lstrip("/").startswith(WORKFLOWS):
+            with contextlib.suppress(JournalFailed):
+                await self.saved.refresh()
 
     def app_of(self, name: str) -> str:
         """The app of an endpoint's id: what it is queued and asked for by.
@@ -274,40 +277,6 @@ class Service:
             # Workflows may call workflows: without an end, one that calls itself often would fill the memory.
             raise QueueFull(f"{self.settings.max_queued} workflows run already")
         self.store.hold(run, size, elsewhere=elsewhere and waits)
-
-    def _begin(self, run: Run, entry: Entry | None, start_timeout: float | None) -> None:
-        if entry is None:
-            self._begin_ad_hoc(run)
-        elif entry.graph is not None:
-            self._begin_catalogued(run, entry, entry.graph)
-        else:
-            self.dispatcher.submit(run, entry, start_timeout=start_timeout)
-
-    async def _resume(self, run: Run, why: str) -> None:
-        if run.cancelled:
-            self.store.finish(run, Outcome.cancelled())
-            return
-        if run.starts > 1:
-            words = "The server went down twice while it computed this request; it is not tried again"
-            self.store.finish(run, Outcome.failed(503, words, "runner_disconnected"))
-            return
-        try:
-            entry = None if run.endpoint == AD_HOC else self.catalogue.find(run.endpoint)
-            if entry is None or entry.graph is not None or not run.keeps_input:
-                run.input = await self.store.given(run)
-        except (InputError, JournalFailed) as error:
-            words = f"The server was started again and cannot compute this request any more: {error}"
-            self.store.finish(run, Outcome.failed(500, words, "internal_error"))
-            return
-        run.log(f"{why}; this {'is computed anew' if run.starts else 'waits again'}")
-        seconds = None if run.starts or run.start_by is None else max(0.0, run.start_by - time.time())
-        self._begin(run, entry, seconds)
-
-    def _follow(self, run: Run) -> None:
-        """See to it that a run's end is told to whom its caller named."""
-        if run.webhook is not None:
-            telling = self._telling[run.id] = self.webhooks.follow(run, *run.webhook)
-            telling.add_done_callback(partial(self._told, run))
 
     def _told(self, run: Run, telling: asyncio.Task[None]) -> None:
         if self._telling.get(run.id) is telling:

@@ -22,12 +22,14 @@ _LISTED = ("name", "title", "user_id", "user_nickname", "created_at")
 
 async def workflows(request: Request) -> Response:
     """List the workflows (GET) or save one (POST)."""
+    await service_of(request).saved.refresh()
     return await _create(request) if request.method == "POST" else _list(request)
 
 
 async def workflow(request: Request) -> Response:
     """Give a workflow (GET, HEAD), change it (PATCH) or delete it (DELETE)."""
     saved, given = service_of(request).saved, request.path_params
+    await saved.refresh()
     found = saved.get(given["user"], given["name"])
     if found is None:
         raise BadRequest(404, f"There is no workflow {given['user'][:100]}/{given['name'][:100]}.")

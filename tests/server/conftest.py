@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from nbkit.server.catalogue import Catalogue, Entry
 from nbkit.server.endpoints import own_endpoints
 from nbkit.server.host import Host
 from nbkit.server.settings import Settings
+from tests.killable_server import Killable
 from tests.postgres import Postgres
 
 if TYPE_CHECKING:
@@ -218,3 +220,27 @@ def postgres() -> Iterator[Postgres]:
 def database(postgres: Postgres) -> str:
     """The address of a database of the test's own."""
     return postgres.new()
+
+
+@pytest.fixture
+def begin(tmp_path: Path, database: str) -> Iterator[Callable[..., Killable]]:
+    """Start servers of one database and one folder."""
+    servers: list[Killable] = []
+
+    def make(**settings: Any) -> Killable:
+        server = Killable(tmp_path / "lab", **{"database": database} | settings)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in servers:
+        if server.process is not None:
+            server.process.send_signal(signal.SIGCONT)
+            server.end()
+
+
+@pytest.fixture
+def pair(begin: Callable[..., Killable]) -> tuple[Killable, Killable]:
+    """Two servers."""
+    return begin(), begin()

@@ -1,60 +1,25 @@
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
-import pytest
 
 import nbkit
-from tests.killable_server import Killable, Ticket
+from tests.killable_server import Killable, Ticket, at, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.postgres import Postgres
-
-
-@pytest.fixture
-def begin(tmp_path: Path, database: str) -> Iterator[Callable[..., Killable]]:
-    """Start servers of one database and one folder."""
-    servers: list[Killable] = []
-
-    def make(**settings: Any) -> Killable:
-        server = Killable(tmp_path / "lab", **{"database": database} | settings)
-        servers.append(server)
-        server.start()
-        return server
-
-    yield make
-    for server in servers:
-        if server.process is not None:
-            server.process.send_signal(signal.SIGCONT)
-            server.end()
-
-
-@pytest.fixture
-def pair(begin: Callable[..., Killable]) -> tuple[Killable, Killable]:
-    """Two servers."""
-    return begin(), begin()
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def at(server: Killable, address: str) -> str:
-    """The same address at another server."""
-    return f"{server.url}/{address.split('/', 3)[3]}"
 
 
 def ended(http: httpx.Client, server: Killable, ticket: Ticket, seconds: float = 30) -> dict[str, Any]:
@@ -303,3 +268,77 @@ def test_who_follows_a_request_through_both_servers_sees_one_truth(
         follower.join(20)
 
     assert sorted(results) == [f"run{index}" for index in range(4)]
+
+
+def test_files_and_tokens_of_one_server_are_good_at_the_other(
+    begin: Callable[..., Killable], http: httpx.Client
+) -> None:
+    """They share a folder, and the secrets that they sign with."""
+    here, there = begin(key="k"), begin(key="k")
+    http.headers["authorization"] = "Key k"
+    ticket = http.post(f"{here.url}/queue/lab/picture", json={"seed": 5, "seconds": 0}).json()
+    ended(http, there, ticket)
+    picture = result(http, there, ticket).json()["images"][0]["url"]
+    token = http.post(f"{here.url}/rest/tokens/", json={"allowed_apps": ["echo"]}).json()
+    keys = [http.get(f"{server.url}/.well-known/jwks.json").json() for server in (here, there)]
+    del http.headers["authorization"]
+
+    assert picture.startswith(there.url)
+    assert http.get(at(here, picture)).content == http.get(picture).content
+    answer = http.post(f"{there.url}/run/lab/echo", params={"fal_jwt_token": token}, json={"a": 1})
+    assert answer.json() == {"given": {"a": 1}}
+    assert keys[0] == keys[1]
+
+
+def test_a_name_finds_the_requests_of_all_servers(
+    pair: tuple[Killable, Killable], http: httpx.Client
+) -> None:
+    """In the order in which they came."""
+    tickets = [server.submit(http, "x", headers={"x-nbkit-run": "mine"}) for server in (*pair, *pair)]
+    listed = [
+        http.get(f"{server.url}/api/v1/requests", params={"name": "mine"}).json()["requests"]
+        for server in pair
+    ]
+
+    assert listed[0] == listed[1]
+    assert [each["request_id"] for each in listed[0]] == [ticket["request_id"] for ticket in tickets]
+
+
+def test_a_webhook_is_told_once_also_by_the_server_that_took_over(
+    pair: tuple[Killable, Killable], http: httpx.Client, database: str
+) -> None:
+    """What ended before is told by its own server, what was left by the other; at the kill itself maybe by both."""
+
+    def taken() -> list[str]:
+        with psycopg.connect(database) as connection:
+            return [
+                row[0] for row in connection.execute("SELECT id FROM nbkit.requests WHERE webhook IS NULL")
+            ]
+
+    doomed, survivor = pair
+    posts: list[Any] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posts.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_arguments: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        hook = f"http://127.0.0.1:{receiver.server_port}/hook"
+        names = [doomed.submit(http, f"run{n}", 0.4, webhook=hook)["request_id"] for n in range(6)]
+        until(lambda: len(taken()) >= 2)
+        before = taken()
+        doomed.end()
+        until(lambda: len({post["request_id"] for post in posts}) == 6)
+        time.sleep(0.3)
+        receiver.shutdown()
+
+    told = Counter(post["request_id"] for post in posts)
+    assert set(told) == set(names)
+    assert [told[id_] for id_ in before] == [1] * len(before)
+    assert survivor.count("begun").keys() == {f"run{n}" for n in range(6)}

@@ -14,30 +14,29 @@ import httpx
 import pytest
 
 import nbkit
-from tests.killable_server import Killable
+from tests.killable_server import Killable, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
+EACH_JOURNAL = pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Killable]:
-    """A server, as a process."""
-    killable = Killable(tmp_path / "server")
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Killable]:
+    """A server, as a process, whose journal is its own file, or a database where a test asks for it."""
+    shared = getattr(request, "param", "sqlite") == "postgresql"
+    settings = {"database": request.getfixturevalue("database")} if shared else {}
+    killable = Killable(tmp_path / "server", **settings)
     killable.start()
     yield killable
     if killable.process is not None:
         killable.end()
 
 
-def _until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
+@EACH_JOURNAL
 def test_after_a_kill_everything_queued_ends_exactly_once(
     server: Killable, http: httpx.Client, finished: Any
 ) -> None:
@@ -45,10 +44,12 @@ def test_after_a_kill_everything_queued_ends_exactly_once(
     done = [server.submit(http, f"done{index}") for index in range(3)]
     for ticket in done:
         finished(ticket)
-    running = [server.submit(http, f"running{index}", 2) for index in range(2)]
-    _until(lambda: len(server.count("begun")) == 5)
+    killed = server.folder / "killed"
+    running = [server.submit(http, f"running{index}", until=str(killed)) for index in range(2)]
+    until(lambda: len(server.count("begun")) == 5)
     waiting = [server.submit(http, f"waiting{index}") for index in range(30)]
     server.end()
+    killed.touch()
     seconds = server.start()
     for ticket in [*done, *running, *waiting]:
         finished(ticket)
@@ -74,7 +75,7 @@ def test_who_follows_a_request_hears_its_end_after_the_restart(server: Killable)
     followers = [threading.Thread(target=follow, args=(f"run{index}",)) for index in range(6)]
     for follower in followers:
         follower.start()
-    _until(lambda: len(server.count("begun")) == 2)
+    until(lambda: len(server.count("begun")) == 2)
     time.sleep(0.2)
     server.end()
     server.start()
@@ -84,14 +85,18 @@ def test_who_follows_a_request_hears_its_end_after_the_restart(server: Killable)
     assert sorted(results) == [f"run{index}" for index in range(6)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("server", "number"),
+    [("sqlite", signal.SIGTERM), ("sqlite", signal.SIGINT), ("postgresql", signal.SIGTERM)],
+    indirect=["server"],
+)
 def test_an_orderly_end_loses_nothing_either(
     server: Killable, http: httpx.Client, finished: Any, number: signal.Signals
 ) -> None:
     """However often: what an orderly end breaks off counts as not begun. Streams end without a last word."""
     ticket = server.submit(http, "broken-off", 1.5)
     for turn in (1, 2, 3):
-        _until(lambda turn=turn: server.count("begun")["broken-off"] == turn)  # type: ignore[misc]
+        until(lambda turn=turn: server.count("begun")["broken-off"] == turn)  # type: ignore[misc]
         with http.stream("GET", f"{ticket['status_url']}/stream") as stream:
             lines = stream.iter_lines()
             next(lines)
@@ -109,7 +114,7 @@ def test_what_ran_at_two_kills_is_not_tried_a_third_time(
     """It may be what brings the server down, so it is failed with a sentence."""
     ticket = server.submit(http, "deadly", 5)
     for turn in (1, 2):
-        _until(lambda turn=turn: server.count("begun")["deadly"] == turn)  # type: ignore[misc]
+        until(lambda turn=turn: server.count("begun")["deadly"] == turn)  # type: ignore[misc]
         time.sleep(0.1)
         server.end()
         server.start()
@@ -122,11 +127,12 @@ def test_what_ran_at_two_kills_is_not_tried_a_third_time(
     assert server.count("begun")["deadly"] == 2
 
 
+@EACH_JOURNAL
 def test_what_was_cancelled_stays_cancelled(server: Killable, http: httpx.Client, finished: Any) -> None:
     """In the queue or at work, no later server begins it again."""
     running = [server.submit(http, f"running{index}", 30) for index in range(2)]
     waiting = server.submit(http, "waiting")
-    _until(lambda: len(server.count("begun")) == 2)
+    until(lambda: len(server.count("begun")) == 2)
     codes = [http.put(ticket["cancel_url"]).status_code for ticket in (waiting, running[0])]
     server.end()
     server.start()
@@ -139,6 +145,7 @@ def test_what_was_cancelled_stays_cancelled(server: Killable, http: httpx.Client
     assert server.count("begun")["waiting"] == 0
 
 
+@EACH_JOURNAL
 def test_a_result_is_the_same_after_a_restart(server: Killable, http: httpx.Client, finished: Any) -> None:
     """Status, logs, metrics, headers and body; a refused input too."""
     given = {"prompt": "a cat", "seed": 1, "image_size": {"width": 64, "height": 64}}
@@ -166,6 +173,7 @@ def test_a_result_is_the_same_after_a_restart(server: Killable, http: httpx.Clie
     assert http.get(http.get(good["response_url"]).json()["images"][0]["url"]).status_code == 200
 
 
+@EACH_JOURNAL
 def test_a_workflow_is_run_again_as_a_whole(server: Killable, http: httpx.Client, finished: Any) -> None:
     """Its steps are not resumed one by one."""
 
@@ -176,7 +184,7 @@ def test_a_workflow_is_run_again_as_a_whole(server: Killable, http: httpx.Client
     nodes = {"first": step("first"), "second": step("second", "first")}
     workflow = {"workflow": {"nodes": nodes, "output": {"said": "$second.name"}}, "input": {}}
     ticket = http.post(f"{server.url}/queue/workflows/execute", json=workflow).json()
-    _until(lambda: server.count("begun")["second"] == 1)
+    until(lambda: server.count("begun")["second"] == 1)
     server.end()
     server.start()
     status = finished(ticket)
@@ -186,6 +194,7 @@ def test_a_workflow_is_run_again_as_a_whole(server: Killable, http: httpx.Client
     assert server.count("done") == {"first": 2, "second": 1}
 
 
+@EACH_JOURNAL
 def test_a_start_timeout_goes_on_while_the_server_is_away(
     server: Killable, http: httpx.Client, finished: Any
 ) -> None:
@@ -234,7 +243,7 @@ def test_servers_of_kernels_have_folders_of_their_own(serve: Any, tmp_path: Path
         os.utime(folder, (0, 0))
     later = serve(*start, stdin=subprocess.PIPE, **home)
     later.url()
-    _until(lambda: len(list((tmp_path / "home" / "embedded").iterdir())) == 2)
+    until(lambda: len(list((tmp_path / "home" / "embedded").iterdir())) == 2)
     for each in (servers[2], later, servers[0]):
         each.end()
 
@@ -259,10 +268,10 @@ def test_a_webhook_is_sent_after_the_restart(server: Killable, http: httpx.Clien
         given = {"file": str(server.marks), "name": "told", "seconds": 0.3}
         url = f"{server.url}/queue/lab/mark?fal_webhook=http://127.0.0.1:{receiver.server_port}/hook"
         ticket = http.post(url, json=given).json()
-        _until(lambda: server.count("begun")["told"] == 1)
+        until(lambda: server.count("begun")["told"] == 1)
         server.end()
         server.start()
-        _until(lambda: len(posts) == 1)
+        until(lambda: len(posts) == 1)
         time.sleep(0.1)
         server.end()
         server.start()
