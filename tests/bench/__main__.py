@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.bench import (
+    executor_figures,
     file_figures,
     history_figures,
     queue_figures,
@@ -46,6 +47,7 @@ FIGURES: dict[str, Callable[..., Iterator[Row]]] = {
     "extension": start_figures.extension,
     "server": server_figures.rates,
     "server-busy": server_figures.busy,
+    "executors": executor_figures.requests,
 }
 _ONE_WAY = 0.03
 

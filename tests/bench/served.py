@@ -1,14 +1,20 @@
-"""`python -m tests.bench.served nbkit|bare`: nbkit's server, or starlette alone on the same settings of uvicorn."""
+"""`python -m tests.bench.served nbkit|bare|EXECUTOR`: nbkit's server, or starlette alone on uvicorn set up alike."""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import socket
 import sys
 import uuid
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import ipyparallel
 import uvicorn
+from distributed import LocalCluster
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -35,10 +41,28 @@ def _entry(name: str) -> Entry:
     )
 
 
-def serve_nbkit() -> None:
+def serve_nbkit(executor: Any = None) -> None:
     """The embedded server, with a model that does nothing and one that waits."""
-    host = Host(Settings(port=0, workers=2), Catalogue([_entry("noop"), _entry("wait")]))
+    settings = Settings(port=0, workers=2, executor=executor)
+    host = Host(settings, Catalogue([_entry("noop"), _entry("wait")]))
     host.run(lambda url: print(json.dumps(f"{url}/queue"), flush=True))  # noqa: T201
+
+
+def serve_by(executor: str) -> None:
+    """The same, computed by an executor with two places."""
+    with ExitStack() as stack:
+        if executor == "threads":
+            serve_nbkit(stack.enter_context(ThreadPoolExecutor(2)))
+        elif executor == "processes":
+            serve_nbkit(stack.enter_context(ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))))
+        elif executor == "dask":
+            cluster = stack.enter_context(
+                LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+            )
+            serve_nbkit(stack.enter_context(cluster.get_client()))
+        else:
+            engines = stack.enter_context(ipyparallel.Cluster(n=2, log_level=50))
+            serve_nbkit(engines.load_balanced_view().executor)
 
 
 def _ticket(request: Request, request_id: str) -> dict[str, Any]:
@@ -72,4 +96,4 @@ def serve_bare() -> None:
 
 
 if __name__ == "__main__":
-    serve_nbkit() if sys.argv[1] == "nbkit" else serve_bare()
+    {"nbkit": serve_nbkit, "bare": serve_bare}.get(sys.argv[1], partial(serve_by, sys.argv[1]))()

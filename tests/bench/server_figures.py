@@ -24,7 +24,7 @@ def rates(place: Place, *, full: bool) -> Iterator[Row]:
 
     The submitted requests are computed, on the same cores; CPU is that of the process that answers.
     """
-    with _served("nbkit", place) as nbkit, _served("bare", place) as bare, Child("load") as load:
+    with served("nbkit", place) as nbkit, served("bare", place) as bare, Child("load") as load:
         servers = {"nbkit": nbkit, "starlette": bare}
         homes = {name: server.finish() for name, server in servers.items()}
         tickets = {name: _submit(f"{home}/bench/noop") for name, home in homes.items()}
@@ -48,7 +48,7 @@ def rates(place: Place, *, full: bool) -> Iterator[Row]:
 
 def busy(place: Place, *, full: bool) -> Iterator[Row]:
     """Status answers while 500 requests are queued, two compute, and 100 status streams are open."""
-    with _served("nbkit", place) as server, Child("load") as load:
+    with served("nbkit", place) as server, Child("load") as load:
         home = server.finish()
         tickets = [_submit(f"{home}/bench/wait", seconds=0.3) for _ in range(_QUEUED)]
         urls = [ticket["status_url"] for ticket in tickets]
@@ -61,7 +61,8 @@ def busy(place: Place, *, full: bool) -> Iterator[Row]:
     yield Row("P12", what, "ms", samples, (Check("p95", 50),))
 
 
-def _served(kind: str, place: Place) -> Child:
+def served(kind: str, place: Place) -> Child:
+    """A server to measure, as `tests.bench.served` starts it."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
     return Child(
         "served", kind, NBKIT_HOME=place.home, PYTHONPATH=path
