@@ -14,6 +14,7 @@ SUBCOMMANDS = (
     "resume",
     "history",
     "serve",
+    "keys",
     "demo",
     "models",
     "connect",

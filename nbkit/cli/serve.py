@@ -65,6 +65,20 @@ def add_parser(subparsers: Any) -> None:
         help="PostgreSQL that several servers share: postgresql://user@host:5432/name "
         f"(with a password better: the variable {DATABASE_VARIABLE})",
     )
+    parser.add_argument(
+        "--keys-file",
+        type=Path,
+        metavar="FILE",
+        help="further keys, one user's each (`nbkit keys add NAME --file FILE`); changes are taken at once",
+    )
+    parser.add_argument("--max-body", type=int, metavar="MIB", help="largest JSON body (default: 16)")
+    parser.add_argument(
+        "--max-queued", type=int, metavar="N", help="most requests that wait (default: 10000)"
+    )
+    parser.add_argument(
+        "--max-runs-per-user", type=int, metavar="N", help="most requests of one user that wait or run"
+    )
+    parser.add_argument("--max-connections", type=int, metavar="N", help="most open connections")
     parser.add_argument("--workers", type=int, metavar="N", help="requests that are computed at once")
     parser.add_argument(
         "--executor",
@@ -126,7 +140,7 @@ def run(options: argparse.Namespace) -> int:
         from nbkit.server import logs
         from nbkit.server.host import Host
         from nbkit.server.model_folders import allowed_folders
-        from nbkit.server.settings import Settings
+        from nbkit.server.settings import MiB, Settings
         from nbkit.server.throw_away import throw_away_folder
     except ModuleNotFoundError as error:
         print(f"nbkit serve needs {error.name}: pip install 'nbkit-media[local]'", file=sys.stderr)
@@ -142,6 +156,11 @@ def run(options: argparse.Namespace) -> int:
         # Only the kernel knows the key of its own server, and its user may read what the server may.
         "models_dirs": allowed_folders(options.models_dir, all_too=options.exit_with_parent and bool(key)),
         "key": key,
+        "keys_file": options.keys_file,
+        "max_json_bytes": None if options.max_body is None else options.max_body * MiB,
+        "max_queued": options.max_queued,
+        "max_runs_per_user": options.max_runs_per_user,
+        "max_connections": options.max_connections,
         "workers": options.workers,
         "executor": options.executor,
         "worker_host": options.worker_host,

@@ -8,7 +8,6 @@ the key.
 from __future__ import annotations
 
 import functools
-import hmac
 import re
 import time
 import uuid
@@ -20,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from nbkit.model.address import is_loopback
 from nbkit.server import tokens
+from nbkit.server.keys import NOBODY
 from nbkit.wire.dify.addresses import SERVED
 from nbkit.wire.fal.answers import REQUEST_ID_HEADER
 
@@ -48,7 +48,7 @@ class Access:
         self._check_host = service.settings.on_loopback
         self._hosts = frozenset(service.settings.allowed_hosts)
         self._origins = frozenset(service.settings.allowed_origins)
-        self._key = service.settings.key.encode()
+        self._keys = service.keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -100,31 +100,34 @@ class Access:
     def _fal_refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> Response | None:
         if scope.get("method") == "OPTIONS" and b"access-control-request-method" in headers:
             return Response(status_code=204, headers=_preflight(headers))
-        if self._key and not self._knows_key(scope, headers):
-            return _sentence(401, "This server needs its key: send `Authorization: Key …`.")
+        user = self._user_of(scope, headers)
+        if user is None:
+            return _sentence(401, "This server needs a key: send `Authorization: Key …`.")
+        scope["user"] = user
         return None
 
     def _lets_in(self, origin: str) -> bool:
         """Whether pages of an origin may call: those that have to know the key, and those of this machine."""
-        return bool(self._key) or is_loopback(origin) or origin in self._origins
+        return self._keys.are_needed or is_loopback(origin) or origin in self._origins
 
-    def _knows_key(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
+    def _user_of(self, scope: Scope, headers: dict[bytes, bytes]) -> str | None:
+        """Who calls, None for one who shows no key where one is needed."""
         path = scope["path"]
-        if path in _OPEN_PATHS or _SIGNED.match(path):
-            return True  # a file's address carries its own signature, which its route checks
         _, _, shown = headers.get(b"authorization", b"").partition(b" ")
-        if hmac.compare_digest(shown.strip(), self._key):
-            return True
+        user = self._keys.user_of(shown.strip())
+        if user is not None:
+            return user
+        if path in _OPEN_PATHS or _SIGNED.match(path):
+            return NOBODY  # a file's address carries its own signature, which its route checks
         if path.startswith("/cdn/") and self._service.files.allows_token(
             shown.decode("latin-1"), time.time()
         ):
-            return True
-        shown_tokens = parse_qs(scope["query_string"]).get(b"fal_jwt_token", [])
-        return any(
-            hmac.compare_digest(token, self._key)
-            or tokens.allows(self._service.token_key, token.decode("latin-1"), path, time.time())
-            for token in shown_tokens
-        )
+            return NOBODY
+        token = parse_qs(scope["query_string"]).get(b"fal_jwt_token", [b""])[0]
+        user = self._keys.user_of(token)
+        if user is None:
+            user = tokens.user_of(self._service.token_key, token.decode("latin-1"), path, time.time())
+        return user if user is not None and self._keys.know(user) else None
 
 
 @functools.lru_cache(maxsize=256)

@@ -75,7 +75,9 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
         await resume(service)
         if service.cluster is not None:
             service.cluster.open()
-        tending = [asyncio.create_task(it) for it in (_sweep(service), service.own.watch())]
+        tending = [
+            asyncio.create_task(it) for it in (_sweep(service), service.own.watch(), service.keys.watch())
+        ]
         try:
             yield
         finally:

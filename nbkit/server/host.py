@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -52,6 +53,9 @@ class Host:
         self._socket = listener
         state = self.app.state
         self._server = AppServer(self.app, state.service.close, state.drain, settings.drain_seconds)
+        self._server.config.limit_concurrency = settings.max_connections or _room()
+        if settings.keys_file is not None:
+            self._server.hang_up = state.service.keys.read_again
 
     def run(self, announce: Callable[[str], None] = lambda _url: None) -> None:
         """Serve until `stop`, SIGINT or SIGTERM. A signal lets running requests end; a second one does not.
@@ -79,6 +83,9 @@ class Host:
 
 class AppServer(uvicorn.Server):
     """uvicorn's server, which says when it answers and ends without waiting for what does not end.
+
+    Attributes:
+        hang_up: Called on its loop at SIGHUP, None to end as programs do.
 
     Args:
         app: What to serve.
@@ -114,6 +121,7 @@ class AppServer(uvicorn.Server):
         self._deadline = 0.0
         self._at_once = not drain_seconds
         self._is_closing = False
+        self.hang_up: Callable[[], None] | None = None
 
     def run_on(self, listener: socket.socket, announce: Callable[[], None]) -> None:
         """Serve on a bound socket until `should_exit` is set, SIGINT or SIGTERM.
@@ -179,11 +187,24 @@ class AppServer(uvicorn.Server):
         before = {
             number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
         }
+        if self.hang_up is not None and hasattr(signal, "SIGHUP"):
+            call = partial(asyncio.get_running_loop().call_soon_threadsafe, self.hang_up)
+            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda _number, _frame: call())
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _room() -> int | None:
+    """How many connections may be open at once, with files left to open; None where nothing bounds them."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if files == resource.RLIM_INFINITY else max(1, files * 3 // 4)
 
 
 def _protocol() -> Any:

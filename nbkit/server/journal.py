@@ -159,8 +159,8 @@ class Journal(ABC, Generic[Connection]):
         """
 
     @abstractmethod
-    async def named(self, name: str) -> list[tuple[str, str, float]]:
-        """The id, endpoint and time of each request that its caller gave a name.
+    async def named(self, name: str) -> list[tuple[str, str, float, str]]:
+        """The id, endpoint, time and user of each request that its caller gave a name.
 
         Raises:
             JournalFailed: They cannot be read.

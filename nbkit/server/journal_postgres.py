@@ -88,15 +88,16 @@ class PostgresJournal(Journal[Connection]):
         found = await self.order(lambda connection: connection.execute(query, facts).fetchone())
         return found and Entry(*found)
 
-    async def named(self, name: str) -> list[tuple[str, str, float]]:
-        """The id, endpoint and time of each request that its caller gave a name, whichever server took it."""
+    async def named(self, name: str) -> list[tuple[str, str, float, str]]:
+        """The id, endpoint, time and user of each request that its caller gave a name, whichever server took it."""
         if "\0" in name:  # PostgreSQL has no such text
             return []
         query = (
-            "SELECT id, endpoint, submitted FROM requests WHERE options ->> 'caller_name' = %s"
+            "SELECT id, endpoint, submitted, coalesce(options ->> 'user', '') FROM requests"
+            " WHERE options ->> 'caller_name' = %s"
             " ORDER BY submitted, seq"
         )
-        found: list[tuple[str, str, float]] = await self.order(
+        found: list[tuple[str, str, float, str]] = await self.order(
             lambda connection: connection.execute(query, (name,)).fetchall()
         )
         return found

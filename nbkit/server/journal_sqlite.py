@@ -61,13 +61,13 @@ class SqliteJournal(Journal[sqlite3.Connection]):
         found: Entry | None = await self.order(read)
         return found
 
-    async def named(self, name: str) -> list[tuple[str, str, float]]:
-        """The id, endpoint and time of each request that its caller gave a name."""
+    async def named(self, name: str) -> list[tuple[str, str, float, str]]:
+        """The id, endpoint, time and user of each request that its caller gave a name."""
         query = (
-            "SELECT id, endpoint, submitted FROM requests"
+            "SELECT id, endpoint, submitted, coalesce(json_extract(options, '$.user'), '') FROM requests"
             " WHERE json_extract(options, '$.caller_name') = ? ORDER BY seq"
         )
-        found: list[tuple[str, str, float]] = await self.order(
+        found: list[tuple[str, str, float, str]] = await self.order(
             lambda connection: connection.execute(query, (name,)).fetchall()
         )
         return found

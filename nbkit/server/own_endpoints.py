@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbkit.endpoints.code import source_of
 from nbkit.endpoints.declare import check_id
 from nbkit.errors import ConfigError, NbkitError
+from nbkit.server import logs
 from nbkit.server.catalogue import Entry
 from nbkit.server.describe import GROUP, PACKAGES
 
@@ -103,7 +104,7 @@ class OwnEndpoints:
                 except NbkitError as error:
                     _warn(f"{error}; what it declared before stays")
                 else:
-                    sys.stderr.write(f"nbkit serve: {path} was read anew\n")
+                    logs.warn("endpoints_read", f"{path} was read anew")
 
     def _read(self, path: Path) -> list[Entry]:
         try:
@@ -191,4 +192,4 @@ def _looks(path: Path) -> tuple[int, int]:
 
 
 def _warn(words: str) -> None:
-    sys.stderr.write(f"nbkit serve: {words}\n")
+    logs.warn("endpoints_not_read", words)

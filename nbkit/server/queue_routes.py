@@ -59,7 +59,7 @@ async def queue(request: Request) -> Response:
     verb = about["verb"] or "response"
     request.scope[ROUTE] = f"/queue/{{app}}/requests/{{id}}/{verb}"
     run = await service_of(request).find(about["id"])
-    if run is None or not _belongs(about["app"], run):
+    if run is None or not _belongs(about["app"], run) or not run.belongs_to(request.user):
         return reply(NOT_FOUND, 404)
     if (request.method == "PUT") != (verb == "cancel"):
         raise BadRequest(405, "Cancel takes PUT, everything else about a request takes GET.")
@@ -71,7 +71,7 @@ async def requests(request: Request) -> Response:
     name = request.query_params.get("name", "")
     if not name:
         raise BadRequest(400, "Say which: /api/v1/requests?name=…")
-    found = await service_of(request).store.named(name)
+    found = await service_of(request).store.named(name, request.user)
     listed = [{"request_id": id_, "endpoint_id": endpoint, "sent_at": sent} for id_, endpoint, sent in found]
     return reply({"requests": listed, "has_more": False})
 
@@ -99,9 +99,8 @@ async def _take(request: Request, name: str) -> Response:
     receiver = (webhook, origin_of(request)) if webhook else None
     priority = LOW if low else NORMAL
     called = request.headers.get(NAME_HEADER, "")[:_LONGEST_NAME]
-    run = await service.enqueue(
-        name, given, content, priority=priority, webhook=receiver, caller_name=called, **wishes(request)
-    )
+    facts = {"caller_name": called, "user": request.user, **wishes(request)}
+    run = await service.enqueue(name, given, content, priority=priority, webhook=receiver, **facts)
     ticket = submitted(run.id, RequestUrls.of(_queue_url(request), run.app, run.id), run.position)
     if webhook:
         ticket["gateway_request_id"] = run.id

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ENDING = "/realtime"
 _MOST_BYTES = 64 * 2**20
 _INVALID = "INVALID_INPUT"
-_SERVICE_RESTART = 1012
+_SERVICE_RESTART, _POLICY_VIOLATION = 1012, 1008  # why a session is closed (RFC 6455)
 
 
 async def realtime(websocket: WebSocket) -> None:
@@ -60,6 +60,7 @@ class _Session:
         self._websocket = websocket
         self._service = service
         self._name = name
+        self._user: str = websocket.user
         self._waiting: deque[bytes | str] = deque(
             maxlen=_limit(websocket.query_params.get("max_buffering", ""))
         )
@@ -67,7 +68,9 @@ class _Session:
 
     async def hold(self) -> None:
         """Answer until the caller leaves, or nothing was sent for a while."""
-        await until_one_ends(self._read(), self._answer())
+        await until_one_ends(self._read(), self._answer(), self._service.keys.until_revoked(self._user))
+        if not self._service.keys.know(self._user):
+            await self._websocket.close(_POLICY_VIOLATION)
 
     async def _read(self) -> None:
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
@@ -95,7 +98,7 @@ class _Session:
     async def _compute(self, frame: bytes | str) -> None:
         """Compute one input, and send what comes of it; the session goes on after an error."""
         try:
-            run = self._service.begin(self._name, _given(frame), priority=DIRECT)
+            run = self._service.begin(self._name, _given(frame), priority=DIRECT, user=self._user)
         except NbkitError as error:
             await self._websocket.send_text(error_frame(_INVALID, str(error)))
             return

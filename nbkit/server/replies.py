@@ -144,13 +144,18 @@ async def read_content(request: Request) -> bytes:
     """The body as it came.
 
     Raises:
-        BadRequest: It is too large.
+        BadRequest: It is too large, or does not come.
     """
     limit = service_of(request).settings.max_json_bytes
+    seconds = service_of(request).settings.body_seconds
     content = bytearray()
-    async for chunk in request.stream():
-        if len(content) <= limit:
-            content += chunk  # what is too long is read to its end, else the client would not read the answer
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                # What is too long is read to its end, else the client would not read the answer.
+                content += chunk if len(content) <= limit else b""
+    except TimeoutError as error:
+        raise BadRequest(408, f"The body did not come within {seconds:g} s.") from error
     if len(content) > limit:
         raise BadRequest(
             413, f"The body is larger than {limit // 2**20} MiB; upload files instead of sending them inline."
@@ -187,7 +192,9 @@ class EventStream(Response):
         del scope
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
-            await until_one_ends(self._pump(send), gone(receive))
+            revoked = service_of(self._request).keys.until_revoked(self._request.user)
+            await until_one_ends(self._pump(send), gone(receive), revoked)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await self._events.aclose()
 
@@ -208,7 +215,6 @@ class EventStream(Response):
             if upcoming is not None:
                 upcoming.cancel()
                 await asyncio.gather(upcoming, return_exceptions=True)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def until_one_ends(*work: Coroutine[Any, Any, None]) -> None:

@@ -38,6 +38,7 @@ async def run(request: Request) -> Response:
             given,
             size=len(content),
             watched=streamed,
+            user=request.user,
             **wishes(request),
         )
         del given, content  # the run lets its input go when it is over, and so does this

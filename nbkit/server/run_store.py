@@ -7,7 +7,7 @@ import contextlib
 import json
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,7 @@ class RunStore:
         self._bytes = 0
         self._held: dict[str, int] = {}  # inputs in memory, by the size of their JSON
         self._held_bytes = 0
+        self._of_user: Counter[str] = Counter()  # runs that are not over, steps of others not counted
         self._ending: set[str] = set()
         self._unwritten: dict[str, Run] = {}  # ended, and the journal could not be told so
         self._since_forgetting = 0
@@ -75,6 +76,7 @@ class RunStore:
                 self._remember(run)
             else:
                 self._runs[run.id] = run
+                self._of_user[run.user] += 1
                 self._telemetry.resumed(run)
         return runs
 
@@ -107,7 +109,7 @@ class RunStore:
         self._telemetry.accepted(run)
 
     def hold(self, run: Run, size: int, *, elsewhere: bool) -> None:
-        """Count the input of a run that waits; where there is no more room for it, only the journal keeps it.
+        """Count a run and its input; where there is no more room for the input, only the journal keeps it.
 
         Args:
             run: The run.
@@ -115,8 +117,11 @@ class RunStore:
             elsewhere: Whether the journal keeps it too.
 
         Raises:
-            QueueFull: There is no room, and it is kept nowhere else.
+            QueueFull: There is no room and it is kept nowhere else, or its user has too many already.
         """
+        most = self._settings.max_runs_per_user
+        if most and not run.depth and self._of_user[run.user] >= most:
+            raise QueueFull(f"{most} of your requests wait or run already; wait for one of them to end")
         if self._held_bytes + size <= self._settings.queued_bytes:
             self._held[run.id] = size
             self._held_bytes += size
@@ -126,6 +131,12 @@ class RunStore:
             raise QueueFull(
                 f"inputs of {self._settings.queued_bytes // 2**20} MiB wait already; upload files instead"
             )
+        self._count(run, 1)
+
+    def give_up(self, run: Run) -> None:
+        """Take back what `hold` counted of a run that could not be kept."""
+        self.release(run)
+        self._count(run, -1)
 
     def release(self, run: Run) -> None:
         """Note that the input of a run does not wait any more."""
@@ -160,13 +171,14 @@ class RunStore:
                 self._remember(run)
         return run
 
-    async def named(self, name: str) -> list[tuple[str, str, float]]:
-        """The requests of the queue that their caller calls so: id, endpoint and when each came.
+    async def named(self, name: str, user: str) -> list[tuple[str, str, float]]:
+        """The requests of the queue that a user can see and calls so: id, endpoint and when each came.
 
         Raises:
             JournalFailed: The journal cannot be read.
         """
-        return await self._journal.named(name)
+        found = await self._journal.named(name)
+        return [(id_, endpoint, sent) for id_, endpoint, sent, owner in found if user in ("", owner)]
 
     async def started(self, run: Run) -> bool:
         """Write down that a run is being computed; tells whether it may be.
@@ -199,9 +211,7 @@ class RunStore:
         kept = limits.kept_seconds if size < _LARGE else limits.kept_large_seconds
         if not run.seq:
             run.expires = time.time() + kept
-            run.finish(outcome)
-            self._telemetry.ended(run)
-            self._remember(run)
+            self._end(run, outcome)
         elif not self._closing:  # what is broken off by the end of this server is left to the next one
             self._ending.add(run.id)
             run.stop_clock()
@@ -229,6 +239,7 @@ class RunStore:
         self._unwritten.pop(run.id, None)
         if self._runs.get(run.id) is run:
             del self._runs[run.id]
+        self._count(run, -1)
         run.leave()
 
     def unfinished(self) -> list[Run]:
@@ -305,9 +316,7 @@ class RunStore:
         self._ending.discard(run.id)
         if isinstance(error, TakenOver):
             return
-        run.finish(outcome)
-        self._telemetry.ended(run)
-        self._remember(run)
+        self._end(run, outcome)
         if error:
             self._unwritten[run.id] = run
             self._telemetry.journal_failed(error)
@@ -316,6 +325,18 @@ class RunStore:
         if self._since_forgetting > self._settings.kept_runs // 100:
             self._since_forgetting = 0
             self._journal.forget(runs=self._settings.kept_runs, size=self._settings.kept_bytes)
+
+    def _end(self, run: Run, outcome: Outcome) -> None:
+        run.finish(outcome)
+        self._count(run, -1)
+        self._telemetry.ended(run)
+        self._remember(run)
+
+    def _count(self, run: Run, change: int) -> None:
+        if not run.depth:
+            self._of_user[run.user] += change
+            if not self._of_user[run.user]:
+                del self._of_user[run.user]
 
     def _rewrite(self) -> None:
         """Use that the journal can be written: tell it the ends that it could not take before."""

@@ -166,6 +166,10 @@ class Run:
         """Whether it has ended."""
         return self.state == COMPLETED
 
+    def belongs_to(self, user: str) -> bool:
+        """Whether a user can see it: the server's owner sees all."""
+        return user in ("", self.user)
+
     def log(self, message: str, level: str = "INFO") -> None:
         """Add a log entry, stamped with a naive time in UTC as fal's are."""
         timestamp = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")

@@ -7,7 +7,6 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nbkit.errors import InputError
 from nbkit.model.endpoint import Endpoint
 from nbkit.server import tokens
 from nbkit.server.code_store import CodeStore
@@ -15,17 +14,16 @@ from nbkit.server.dispatcher import DIRECT, NORMAL, Dispatcher
 from nbkit.server.draining import Draining
 from nbkit.server.files import FileStore
 from nbkit.server.journal import JournalFailed
+from nbkit.server.keys import OWNER, Keys
 from nbkit.server.own_endpoints import OwnEndpoints
 from nbkit.server.readiness import checks_of
 from nbkit.server.records import open_records
 from nbkit.server.run_store import QueueFull, RunStore
-from nbkit.server.runs import Outcome, Run
+from nbkit.server.runs import Run
 from nbkit.server.telemetry import Telemetry
 from nbkit.server.webhooks import Webhooks
-from nbkit.server.workflow import DEEPEST, missing_inputs, run_workflow
+from nbkit.server.workflow_runs import WorkflowRuns
 from nbkit.server.workplace import ThisMachine
-from nbkit.wire.fal.answers import field_error
-from nbkit.wire.fal.graph import Graph, read_graph
 
 if TYPE_CHECKING:
     from nbkit.server.catalogue import Catalogue, Entry
@@ -50,6 +48,7 @@ class Service:
         webhooks: Who is told when a run is over.
         saved: The workflows that callers have saved.
         own: The endpoints of users' own functions.
+        keys: The keys that callers show.
         telemetry: Is told what happens.
         token_key: What tokens are signed with.
         large_bodies: Bounds how many of them are taken in at once.
@@ -64,6 +63,7 @@ class Service:
         journal, self.saved, self.cluster = open_records(self)
         self.files = FileStore(settings.data_dir, settings.store)
         self.token_key = tokens.signing_key(settings)
+        self.keys = Keys(settings.key, settings.keys_file)
         self.telemetry = Telemetry(catalogue)
         self.store = RunStore(settings, journal, self.telemetry)
         self.dispatcher = Dispatcher(settings, self.store, _workplace(settings), self.telemetry)
@@ -72,7 +72,7 @@ class Service:
         self.large_bodies = asyncio.Semaphore(_LARGE_BODIES)
         self.draining = Draining(self)
         self.checks = checks_of(self)
-        self._workflows: dict[str, asyncio.Task[None]] = {}
+        self._workflows = WorkflowRuns(self)
         self._telling: dict[str, asyncio.Task[None]] = {}
 
     def begin(
@@ -87,6 +87,7 @@ class Service:
         watched: bool = False,
         file_seconds: float | None = None,
         keeps_input: bool = True,
+        user: str = OWNER,
     ) -> Run:
         """Take in a direct call, or a step of a workflow: something that ends with this server.
 
@@ -100,6 +101,7 @@ class Service:
             watched: Whether somebody will listen to its progress.
             file_seconds: How long the files that it makes are kept, None for ever.
             keeps_input: Whether its input may be kept.
+            user: Whose it is.
 
         Raises:
             UnknownEndpoint: There is no such endpoint.
@@ -112,6 +114,7 @@ class Service:
             "watched": watched,
             "file_seconds": file_seconds,
             "keeps_input": keeps_input,
+            "user": user,
         }
         if not depth:  # a step belongs to what was begun before
             self.draining.check()
@@ -141,7 +144,7 @@ class Service:
             priority: `NORMAL` or `LOW`.
             start_timeout: Seconds within which it has to start.
             webhook: Whom to tell its end, and the server's address as the caller knows it.
-            **facts: `file_seconds` and `keeps_input`, as `begin` takes them, and `caller_name`.
+            **facts: `file_seconds` and `keeps_input`, as `begin` takes them, `user` and `caller_name`.
 
         Raises:
             UnknownEndpoint: There is no such endpoint.
@@ -157,7 +160,7 @@ class Service:
         try:
             await self.store.keep(run, content)
         except BaseException:
-            self.store.release(run)
+            self.store.give_up(run)
             raise
         self.start(run, entry, start_timeout)
         self.follow(run)
@@ -172,9 +175,9 @@ class Service:
             start_timeout: Seconds within which it has to start.
         """
         if entry is None:
-            self._begin_ad_hoc(run)
+            self._workflows.begin_ad_hoc(run)
         elif entry.graph is not None:
-            self._begin_catalogued(run, entry, entry.graph)
+            self._workflows.begin_catalogued(run, entry, entry.graph)
         else:
             self.dispatcher.submit(run, entry, start_timeout=start_timeout)
 
@@ -206,12 +209,12 @@ class Service:
             depth=workflow.depth + 1,
             file_seconds=workflow.file_seconds,
             keeps_input=workflow.keeps_input,
+            user=workflow.user,
         )
 
     def cancel(self, run: Run) -> bool:
         """Cancel a run that is not over; tells whether it was still waiting."""
-        if task := self._workflows.get(run.id):
-            task.cancel()
+        if self._workflows.cancel(run):
             return False
         return self.dispatcher.cancel(run)
 
@@ -255,9 +258,7 @@ class Service:
             await self.cluster.close()
         self.store.leave()
         await self.webhooks.close()
-        for task in self._workflows.values():
-            task.cancel()
-        await asyncio.gather(*self._workflows.values(), return_exceptions=True)
+        await self._workflows.close()
         await self.dispatcher.close()
 
     def _new(self, name: str, given: Any, **facts: Any) -> tuple[Run, Entry | None]:
@@ -283,60 +284,6 @@ class Service:
             del self._telling[run.id]
         if not telling.cancelled():
             self.store.told(run)
-
-    def _begin_catalogued(self, run: Run, entry: Entry, graph: Graph) -> None:
-        run.input, detail = entry.judged(run.input)
-        self._begin_workflow(run, graph, detail)
-
-    def _begin_ad_hoc(self, run: Run) -> None:
-        """Begin a workflow whose graph stands in the request itself: `{"input": …, "workflow": …}`."""
-        document, given = run.input.get("workflow"), run.input.get("input")
-        if not isinstance(given or {}, dict):
-            self._refuse(run, "Input should be a valid dictionary", "input")
-            return
-        run.input = given or {}
-        try:
-            graph = read_graph(document)
-            entries = [self.catalogue.find(step.app) for step in graph.steps.values()]
-        except InputError as error:
-            self._refuse(run, str(error), "workflow", *filter(None, error.field.split(".")))
-            return
-        run.stand_in = ", ".join(dict.fromkeys(entry.stand_in for entry in entries if entry.stand_in))
-        self._begin_workflow(run, graph, [])
-
-    def _begin_workflow(self, run: Run, graph: Graph, detail: list[dict[str, Any]]) -> None:
-        run.is_workflow = True
-        run.input = {**graph.defaults, **run.input}
-        detail = detail or missing_inputs(graph, run.input)
-        if run.depth > DEEPEST:
-            detail = [field_error(f"workflows are nested more than {DEEPEST} deep", "value_error")]
-        if detail:
-            self.dispatcher.finish(run, Outcome.refused(detail))
-            return
-        task = asyncio.get_running_loop().create_task(self._see_through(run, graph))
-        self._workflows[run.id] = task
-        task.add_done_callback(partial(self._workflow_over, run))
-
-    async def _see_through(self, run: Run, graph: Graph) -> None:
-        run.start()
-        if not await self.store.started(run):
-            return
-        if run.stand_in:
-            run.log(f"stand-in: {run.stand_in} on this machine answer for {run.endpoint}")
-        self.dispatcher.finish(run, await run_workflow(self, run, graph))
-
-    def _workflow_over(self, run: Run, task: asyncio.Task[None]) -> None:
-        """Clean up after a workflow, also where it was cancelled before its first step."""
-        del self._workflows[run.id]
-        if not task.cancelled() and (error := task.exception()):
-            self.dispatcher.finish(
-                run, Outcome.failed(500, f"{type(error).__name__}: {error}", "internal_error")
-            )
-        self.dispatcher.finish(run, Outcome.cancelled())
-
-    def _refuse(self, run: Run, message: str, *loc: str) -> None:
-        """End a run whose request makes no sense."""
-        self.dispatcher.finish(run, Outcome.refused([field_error(message, "value_error", *loc)]))
 
 
 def _workplace(settings: Settings) -> Workplace:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MiB = 2**20
+_LEAST = {  # the option of each limit, and the least that it takes
+    "max_json_bytes": ("--max-body", 1),
+    "max_queued": ("--max-queued", 1),
+    "max_runs_per_user": ("--max-runs-per-user", 0),
+    "max_connections": ("--max-connections", 1),
+    "drain_seconds": ("--drain-seconds", 0),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +36,7 @@ class Settings:
         data_dir: Folder for files, secrets and the journal of requests; one server's alone.
         models_dirs: Folders below which callers may name models of this machine's disk, as absolute paths.
         key: The key that callers must show, an empty string for none.
+        keys_file: The file of further keys, each of a user who sees only requests of their own; None for none.
         workers: How many requests are computed at once; None for as many as there are places.
         executor: What runs requests in place of processes of this machine: a `concurrent.futures.Executor`, a function
             that makes one (anew where it broke), a `distributed.Client`, or `dask://host:8786`.
@@ -42,6 +50,9 @@ class Settings:
         max_json_bytes: Largest JSON body.
         max_upload_bytes: Largest uploaded file.
         max_queued: Most requests that wait at once.
+        max_runs_per_user: Most requests of one user that wait or are computed at once, 0 for no such limit.
+        max_connections: Most open connections, None for three quarters of the files that this process may open.
+        body_seconds: Within which a JSON body has to come.
         time_limit: Seconds that one request may compute.
         memory_limit: Bytes that a worker and what it starts may hold, None for three quarters of the machine's.
         cancel_grace: Seconds that a model has to stop by itself before its process is ended.
@@ -70,6 +81,7 @@ class Settings:
     data_dir: Path = field(default_factory=lambda: data_dir() / "server")
     models_dirs: tuple[Path, ...] = ()
     key: str = ""
+    keys_file: Path | None = None
     workers: int | None = None
     executor: Any = None
     worker_host: str = ""
@@ -81,6 +93,9 @@ class Settings:
     max_json_bytes: int = 16 * MiB
     max_upload_bytes: int = 1024 * MiB
     max_queued: int = 10_000
+    max_runs_per_user: int = 0
+    max_connections: int | None = None
+    body_seconds: float = 600.0
     time_limit: float = 600.0
     memory_limit: int | None = None
     cancel_grace: float = 1.0
@@ -124,11 +139,17 @@ class Settings:
                     f"--allow-origin is {allowed[:80]!r}, which is no origin",
                     hint="write scheme, host and port alone: https://lab.example",
                 )
-        if not self.key and not self.on_loopback:
+        self._check_limits()
+        if not self.key and not self.keys_file and not self.on_loopback:
             raise ConfigError(
                 f"{self.host} can be reached from other machines, and without a key anybody could use this server",
-                hint="pass --key KEY (or set NBKIT_SERVER_KEY), or listen on 127.0.0.1",
+                hint="pass --key KEY (or set NBKIT_SERVER_KEY) or --keys-file FILE, or listen on 127.0.0.1",
             )
+
+    def _check_limits(self) -> None:
+        for name, (option, least) in _LEAST.items():
+            if (value := getattr(self, name)) is not None and not least <= value < float("inf"):
+                raise ConfigError(f"{option} is {value}; it takes {least} or more")
 
     @property
     def on_loopback(self) -> bool:

@@ -1,7 +1,7 @@
 """Short-lived tokens: they open sessions and streams of some apps, and nothing else.
 
-They are made for pages and other places where the key itself must not go. They hold until they expire or the server
-ends; those of servers that share a database hold at all of them.
+They are made for pages and other places where the key itself must not go. They hold until they expire, their user has
+no key any more or the server ends; those of servers that share a database hold at all of them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _issued(request: Request, given: dict[str, Any], seconds: Any) -> str:
         raise BadRequest(422, "allowed_apps is a list of apps that the token is good for.")
     if not isinstance(seconds, (int, float)) or not 0 < seconds <= _LONGEST_LIFE:
         raise BadRequest(422, f"A token lives for a number of seconds up to {_LONGEST_LIFE}.")
-    return issue(service_of(request).token_key, apps, time.time() + seconds)
+    return issue(service_of(request).token_key, request.user, apps, time.time() + seconds)
 
 
 def signing_key(settings: Settings) -> bytes:
@@ -60,20 +60,21 @@ def signing_key(settings: Settings) -> bytes:
     return secret + settings.key.encode()
 
 
-def issue(key: bytes, apps: list[str], expires: float) -> str:
+def issue(key: bytes, user: str, apps: list[str], expires: float) -> str:
     """A token.
 
     Args:
         key: What the server signs tokens with.
+        user: Whose it is.
         apps: What it opens: aliases (`imgen`), or paths (`acme/imgen/realtime`).
         expires: Until when, in seconds since 1970.
     """
-    content = base64.urlsafe_b64encode(json.dumps([apps, expires]).encode()).decode("ascii")
+    content = base64.urlsafe_b64encode(json.dumps([apps, expires, user]).encode()).decode("ascii")
     return f"{content}.{_signature(key, content)}"
 
 
-def allows(key: bytes, text: str, path: str, now: float) -> bool:
-    """Whether a token opens an address of this server.
+def user_of(key: bytes, text: str, path: str, now: float) -> str | None:
+    """Whose a token is, None where it does not open an address of this server.
 
     Args:
         key: What the server signs tokens with.
@@ -85,16 +86,15 @@ def allows(key: bytes, text: str, path: str, now: float) -> bool:
     if not path.startswith(_PREFIX) or not hmac.compare_digest(
         signature.encode(), _signature(key, content).encode()
     ):
-        return False
-    apps, expires = json.loads(base64.urlsafe_b64decode(content))
+        return None
+    apps, expires, user = json.loads(base64.urlsafe_b64decode(content))
     called = path.removeprefix(_PREFIX).strip("/")
     try:
         alias = Endpoint.parse(called).alias
     except InputError:
-        return False
-    return expires > now and any(
-        app == alias or f"{called}/".startswith(f"{app.strip('/')}/") for app in apps
-    )
+        return None
+    opens = any(app == alias or f"{called}/".startswith(f"{app.strip('/')}/") for app in apps)
+    return str(user) if expires > now and opens else None
 
 
 def _signature(key: bytes, content: str) -> str:

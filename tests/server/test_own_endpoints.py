@@ -178,7 +178,7 @@ def test_a_file_that_never_ends_to_import_is_told(
 
 
 def test_packages_bring_theirs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An entry point names a function or a module; one that is broken is told, and keeps nobody."""
     package = tmp_path / "site"
@@ -194,7 +194,7 @@ def test_packages_bring_theirs(
     monkeypatch.setenv("PYTHONPATH", str(package), prepend=":")
     catalogue = Catalogue([])
     own(catalogue, tmp_path).load()
-    told = capfd.readouterr().err
+    told = caplog.text
 
     assert {it.id: it.model for it in catalogue} == {
         "me/one": "mine_of_tests:one",

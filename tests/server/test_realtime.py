@@ -133,10 +133,10 @@ def test_only_who_may_opens_a_session(start: Callable[..., Host]) -> None:
     host = start(key="k")
     header = {"additional_headers": {"authorization": "Key k"}}
     key = host.app.state.service.token_key
-    made = [tokens.issue(key, apps, time.time() + 60) for apps in (["collage"], ["upscale"])]
+    made = [tokens.issue(key, "", apps, time.time() + 60) for apps in (["collage"], ["upscale"])]
     stale, foreign = (
-        tokens.issue(key, ["collage"], time.time() - 1),
-        tokens.issue(b"other", ["collage"], time.time() + 60),
+        tokens.issue(key, "", ["collage"], time.time() - 1),
+        tokens.issue(b"other", "", ["collage"], time.time() + 60),
     )
     path = "/run/local/collage/realtime"
 

@@ -62,6 +62,7 @@ class WorkflowApp:
         form: What it takes.
         nodes: Its steps between start and end, in order.
         outputs: What its end gives, and where each comes from.
+        owner: Whose it is: each user of the server has an app of their own.
     """
 
     name: str
@@ -70,6 +71,7 @@ class WorkflowApp:
     form: Form
     nodes: tuple[Node, ...]
     outputs: Mapping[str, Selector] = field(default_factory=dict)
+    owner: str = ""
 
 
 def _form(*facts: Values) -> Form:

@@ -34,7 +34,9 @@ def app_of(request: Request) -> WorkflowApp:
     Raises:
         Refused: It shows none (401).
     """
-    return state_of(request).app_of(request.headers.get("authorization", ""))
+    app = state_of(request).app_of(request.headers.get("authorization", ""))
+    request.scope["user"] = app.owner
+    return app
 
 
 def about(app: WorkflowApp) -> dict[str, str]:

@@ -155,7 +155,7 @@ class Performance:
         """Let an endpoint compute a step."""
         given = {name: self._files.for_model(value) for name, value in inputs.items()}
         try:
-            inner = self._service.begin(node.endpoint, given, depth=1)
+            inner = self._service.begin(node.endpoint, given, depth=1, user=self._run.app.owner)
         except QueueFull as error:
             raise StepFailed(str(error), type(error).__name__) from error
         try:

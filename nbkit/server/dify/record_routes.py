@@ -35,7 +35,7 @@ async def detail(request: Request) -> Response:
     except ValueError:
         raise Refused(500, answers.internal_error(state.era)) from None
     found = state.runs.find(run_id)
-    if found and (found[0] is app or not state.era.keeps_apps_apart):
+    if found and (found[0] is app or (found[0].owner == app.owner and not state.era.keeps_apps_apart)):
         answer = reply(request, answers.detail(found[1], state.era))
         answer.headers.update(about(found[0]))
         return answer

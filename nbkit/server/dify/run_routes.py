@@ -62,7 +62,8 @@ async def _run(request: Request, app: WorkflowApp) -> Response:
             raise Refused(400, field_errors(PAYLOAD, asked, state.era))
         live = await _begun(state, app, user, asked, origin_of(request))
     if asked.mode == STREAMING:
-        return RunStream(live, about(app), ping=state.service.settings.dify_ping)
+        service = state.service
+        return RunStream(live, about(app), ping=service.settings.dify_ping, keys=service.keys)
     await live.over()
     content = blocking(live.record, live.task_id)
     return Response(content, headers=about(app) | {"content-type": state.era.blocking_type})

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from nbkit.server.dify.live_run import LiveRun
+    from nbkit.server.keys import Keys
 
 
 class RunStream(Response):
@@ -25,27 +26,32 @@ class RunStream(Response):
         run: The run.
         headers: Of the answer.
         ping: Seconds between two pings.
+        keys: Whose keys are taken: the stream ends with its caller's.
     """
 
-    def __init__(self, run: LiveRun, headers: dict[str, str], *, ping: float) -> None:
+    def __init__(self, run: LiveRun, headers: dict[str, str], *, ping: float, keys: Keys) -> None:
         super().__init__(headers={**headers, "content-type": "text/event-stream; charset=utf-8"})
         del self.headers["content-length"]
         self._run = run
         self._ping = ping
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send, and stop when the client has gone; the run goes on."""
         del scope
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
-            await until_one_ends(self._tell(send), gone(receive))
+            await until_one_ends(
+                self._tell(send), gone(receive), self._keys.until_revoked(self._run.app.owner)
+            )
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             if not self._run.is_over and not self._run.era.records_dropped:
                 self._run.was_dropped = True
 
     async def _tell(self, send: Send) -> None:
-        async def say(content: bytes, *, more: bool = True) -> None:
-            await send({"type": "http.response.body", "body": content, "more_body": more})
+        async def say(content: bytes) -> None:
+            await send({"type": "http.response.body", "body": content, "more_body": True})
 
         if self._run.era.pings_at_once:
             await say(PING)
@@ -56,7 +62,6 @@ class RunStream(Response):
         finally:
             pinging.cancel()
             await asyncio.gather(pinging, return_exceptions=True)
-        await say(b"", more=False)
 
     async def _keep_alive(self, say_ping: Callable[[], Awaitable[None]]) -> None:
         while True:

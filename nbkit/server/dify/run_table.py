@@ -53,6 +53,10 @@ class RunTable:
     def __len__(self) -> int:
         return len(self._under_way)
 
+    def count(self, owner: str) -> int:
+        """How many runs of one user are under way."""
+        return sum(run.app.owner == owner for run in self._under_way.values())
+
     def number(self, app: WorkflowApp) -> int:
         """The number of an app's next run."""
         self._numbers[app.name] = self._numbers.get(app.name, 0) + 1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from nbkit.server.dify.live_run import LiveRun
 from nbkit.server.dify.performance import Performance
 from nbkit.server.dify.refused import Refused
 from nbkit.server.dify.run_table import RunTable
+from nbkit.server.keys import OWNER
 from nbkit.wire.dify.answers import RunRecord
 from nbkit.wire.dify.era import era_of
 from nbkit.wire.dify.form_answers import of_era
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nbkit.wire.dify.file_answers import FileFacts
 
 _IDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://dify.ai/nbkit")
+_ANY_KEY = b"local"  # where none is needed
 _BUSY = "Too many requests. Please try again later. The current maximum concurrent requests allowed is {}."
 
 
@@ -57,8 +59,7 @@ class DifyState:
         self.files = DifyFiles(service.settings, service.files, self.era, self.tenant)
         self.runs = RunTable(service.settings)
         self.published = datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-        owner = service.settings.key or "local"
-        self._keys = {f"app-{owner}-{app.name}".encode(): app for app in APPS}
+        self._apps: dict[tuple[str, str], WorkflowApp] = {}
 
     def app_of(self, authorization: str) -> WorkflowApp:
         """The app whose key a request shows.
@@ -72,10 +73,19 @@ class DifyState:
         if scheme.lower() != "bearer":
             raise self._stranger("Authorization scheme must be 'Bearer'")
         given = shown.strip().encode("utf-8", "replace")
-        found = [app for key, app in self._keys.items() if hmac.compare_digest(key, given)]
-        if not found:
-            raise self._stranger("Access token is invalid")
-        return found[0]
+        for app in APPS:
+            before, after = b"app-", f"-{app.name}".encode()
+            if given.startswith(before) and given.endswith(after):
+                user = self._user_of(given.removeprefix(before).removesuffix(after))
+                if user is not None:
+                    return self._apps.setdefault((app.name, user), replace(app, owner=user))
+        raise self._stranger("Access token is invalid")
+
+    def _user_of(self, key: bytes) -> str | None:
+        keys = self.service.keys
+        if keys.are_needed:
+            return keys.user_of(key)
+        return OWNER if key == _ANY_KEY else None
 
     def user_id(self, app: WorkflowApp, user: str) -> str:
         """The id of who calls an app."""
@@ -100,6 +110,9 @@ class DifyState:
         self.service.draining.check()
         most = self.service.settings.max_queued
         if len(self.runs) >= most:
+            raise Refused.invalid(_BUSY.format(most))
+        most = self.service.settings.max_runs_per_user
+        if most and self.runs.count(app.owner) >= most:
             raise Refused.invalid(_BUSY.format(most))
         run_id, now = str(uuid.uuid4()), int(time.time())
         system = {"sys.files": files, "sys.user_id": user}
