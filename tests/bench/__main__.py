@@ -48,6 +48,7 @@ FIGURES: dict[str, Callable[..., Iterator[Row]]] = {
     "server": server_figures.rates,
     "server-busy": server_figures.busy,
     "executors": executor_figures.requests,
+    "server-database": server_figures.database,
 }
 _ONE_WAY = 0.03
 

@@ -7,11 +7,13 @@ import os
 import statistics
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.processes import ROOT, Child, Place
 from tests.bench.report import Check, Row
+from tests.postgres import Postgres, programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,11 +63,40 @@ def busy(place: Place, *, full: bool) -> Iterator[Row]:
     yield Row("P12", what, "ms", samples, (Check("p95", 50),))
 
 
-def served(kind: str, place: Place) -> Child:
+def database(place: Place, *, full: bool) -> Iterator[Row]:
+    """Submits per second and CPU for each, with a database against the file of the server's own."""
+    if programs() is None:
+        return
+    postgres = Postgres()
+    try:
+        postgres.start()
+        shared = {"NBKIT_DATABASE_URL": postgres.new()}
+        with (
+            served("nbkit", place) as alone,
+            served("nbkit", replace(place, home=f"{place.home}/shared"), **shared) as one,
+            Child("load") as load,
+        ):
+            servers = {"database": one, "file": alone}
+            urls = {name: f"{server.finish()}/bench/noop" for name, server in servers.items()}
+            rate: dict[str, list[float]] = {name: [] for name in servers}
+            cpu: dict[str, list[float]] = {name: [] for name in servers}
+            for _turn in range(5 if full else 3):
+                for name, server in servers.items():
+                    before = _cpu(server.pid)
+                    told = load.ask(method="POST", url=urls[name], body="{}", seconds=1.5, connections=8)
+                    rate[name].append(told["rate"])
+                    cpu[name].append((_cpu(server.pid) - before) / told["answers"] * 1e6)
+    finally:
+        postgres.remove()
+    yield Row("P11", "submits with a database", "/s", rate, (Check("database", 0.3, "file", least=True),))
+    yield Row("P11", "the same: CPU of the server", "µs", cpu, (Check("database", 3, "file"),))
+
+
+def served(kind: str, place: Place, **environment: str) -> Child:
     """A server to measure, as `tests.bench.served` starts it."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
     return Child(
-        "served", kind, NBKIT_HOME=place.home, PYTHONPATH=path
+        "served", kind, NBKIT_HOME=place.home, PYTHONPATH=path, **environment
     )  # its workers find their models by it
 
 
