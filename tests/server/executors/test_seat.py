@@ -43,7 +43,8 @@ def _computing(below: int) -> psutil.Process:
             if "nbkit.server.worker" in process.cmdline():
                 parent = process.parent()
                 assert parent
-                return parent
+                if parent.pid != below:  # executors of threads leave theirs below this very process
+                    return parent
         time.sleep(0.01)
     raise TimeoutError
 
