@@ -45,7 +45,7 @@ def _entry(name: str) -> Entry:
 def serve_nbkit(executor: Any = None) -> None:
     """The embedded server, with a model that does nothing and one that waits."""
     database = os.environ.get("NBKIT_DATABASE_URL", "")
-    settings = Settings(port=0, workers=2, executor=executor, database=database)
+    settings = Settings(port=0, drain_seconds=0, workers=2, executor=executor, database=database)
     host = Host(settings, Catalogue([_entry("noop"), _entry("wait")]))
     host.run(lambda url: print(json.dumps(f"{url}/queue"), flush=True))  # noqa: T201
 
