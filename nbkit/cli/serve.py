@@ -145,9 +145,9 @@ def run(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         print(f"nbkit serve needs {error.name}: pip install 'nbkit-media[local]'", file=sys.stderr)
         return 1
-    # Taken out, so that models do not inherit it. A kernel's own server shares nothing unless it is told to.
-    database = os.environ.pop(DATABASE_VARIABLE, None)
-    key = options.key or os.environ.get(KEY_VARIABLE)
+    # Taken out, so that models do not inherit them. A kernel's own server shares nothing unless it is told to.
+    database, shown = os.environ.pop(DATABASE_VARIABLE, None), os.environ.pop(KEY_VARIABLE, None)
+    key = options.key or shown
     chosen = {
         "host": options.host,
         "port": options.port,

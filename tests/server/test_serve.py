@@ -115,6 +115,23 @@ def test_the_key_may_come_from_the_environment(serve: type[CommandLine], tmp_pat
     assert (without.status_code, with_key.status_code) == (401, 200)
 
 
+def test_functions_are_not_handed_the_key(serve: type[CommandLine], tmp_path: Path) -> None:
+    """What may call the server is no business of the code that it runs, nor of a file that is being read."""
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import os, nbkit\nseen = 'NBKIT_SERVER_KEY' in os.environ\n@nbkit.endpoint('me/sees')\n"
+        "def sees(there: bool = seen) -> list[bool]:\n    return [there, 'NBKIT_SERVER_KEY' in os.environ]\n"
+    )
+    command = serve(str(file), "--port", "0", "--data-dir", str(tmp_path / "data"), NBKIT_SERVER_KEY="secret")
+    headers, url = {"Authorization": "Key secret"}, command.url()
+    answer = httpx.post(f"{url}/run/me/sees", json={}, headers=headers, timeout=30)
+    models = httpx.get(f"{url}/openapi.json?endpoint_id=me/sees", headers=headers)
+    command.end()
+
+    assert answer.json() == {"output": [False, False]}
+    assert '"default":false' in models.text
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_at_once_and_takes_its_workers_along(
     serve: type[CommandLine], tmp_path: Path, number: signal.Signals
