@@ -5,6 +5,8 @@ Either is one line of JSON, which says where it comes from, and the code itself 
 
 from __future__ import annotations
 
+import copyreg
+import dataclasses
 import functools
 import importlib.util
 import io
@@ -123,9 +125,14 @@ def _pickler(target: io.BytesIO) -> pickle.Pickler:
         ) from error
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-        """Takes functions under `functools.cache` along too, with an empty cache."""
+        """Takes functions under `functools.cache` along too, with an empty cache, and dataclasses whole."""
 
         def reducer_override(self, thing: Any) -> Any:
+            if thing is dataclasses.MISSING:
+                return "MISSING"  # by its name: a copy of it would be taken for a default
+            if isinstance(thing, type) and thing.__module__ == "__main__":
+                # Else the first instance has it noted in the class, and the same function has two digests.
+                copyreg._slotnames(thing)  # type: ignore[attr-defined] # noqa: SLF001 - there is no public way
             if isinstance(thing, functools._lru_cache_wrapper) and thing.__module__ == "__main__":  # noqa: SLF001
                 return _cached, (thing.__wrapped__, thing.cache_parameters())
             return super().reducer_override(thing)

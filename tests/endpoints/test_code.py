@@ -16,13 +16,20 @@ if TYPE_CHECKING:
 
 NOTEBOOK = """
 import functools, sys
+from dataclasses import dataclass, field
 from typing import Literal
 import nbkit
 from nbkit.endpoints.code import pickled
 from pydantic import BaseModel
 
+@dataclass
+class Frame:
+    width: int = 1
+    tags: list[str] = field(default_factory=list)
+
 class Size(BaseModel):
     width: int = 4
+    frame: Frame = Frame()
 
 FACTOR = 10
 
@@ -34,8 +41,9 @@ def helper(size: Size) -> int:
     return size.width * weights()[0]
 
 @nbkit.endpoint("me/x")
-def draw(size: Size, mode: Literal["a"] = "a") -> int:
-    return helper(size)
+def draw(size: Size, mode: Literal["a"] = "a", frame: Frame = Frame(0)) -> int:
+    assert isinstance(frame, Frame) and isinstance(size.frame, Frame)
+    return helper(size) + frame.width
 
 assert pickled(draw, "draw") == pickled(draw, "draw")
 sys.stdout.buffer.write(pickled(draw, "draw"))
@@ -50,6 +58,7 @@ def test_a_function_goes_with_all_that_it_uses(tmp_path: Path) -> None:
     made = unpickled(content)
 
     assert made.compute({"size": {"width": 3}}, None) == {"output": 30}
+    assert made.compute({"size": {"width": 3}, "frame": {"width": 2}}, None) == {"output": 32}
     assert made(made._hints["size"](width=5)) == 50
 
 
