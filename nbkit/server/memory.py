@@ -54,6 +54,19 @@ async def watch_memory(pid: int, limit: int | None, passed: Callable[[int, int],
             await asyncio.sleep(_LOOK_SECONDS)
 
 
+async def holds_more(pid: int, limit: int | None) -> bool:
+    """Whether a process and its children hold more than a number of bytes; what has no limit holds no more."""
+    if limit is None:
+        return False
+    await asyncio.to_thread(importlib.import_module, "psutil")
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        return _resident(process) + await asyncio.to_thread(_held_by_children, process) > limit
+    return False
+
+
 def _resident(process: psutil.Process) -> int:
     return int(process.memory_info().rss)
 

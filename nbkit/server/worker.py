@@ -16,7 +16,7 @@ What it writes to standard output for an order, until the message with `status` 
 
 - `{"log": line, "level": level}`
 - `{"progress": fraction, "stage": words, "images": [files]}`
-- `{"status": HTTP status, "body": JSON as text}`
+- `{"status": HTTP status, "body": JSON as text}`, with `"spent": true` where this process can compute no more
 
 Everything that is printed, by whatever code, goes to standard error, which whoever started it must read within bounds
 (`nbkit.server.printed`). Lines that Python prints come as messages as long as they are few, so that they keep their
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
 PUBLIC_ONLY = "--public-only"
 _NO_INPUTS_FAULT = (MissingPackage, MissingWeights, OutOfMemory)
+_SPARE_FILES = 64  # that the next request must be able to open
 _NO_PIPE = 70  # EX_SOFTWARE: users' code closed what this process speaks through
 STORE_VARIABLE = "NBKIT_SERVER_STORE"
 """The address of the server's store: not an argument, which every user of the machine could read."""
@@ -121,6 +122,8 @@ class Worker:
         self._job: Job | None = None
         self._process = os.getpid()
         self._folder = Path.cwd()
+        os.umask(mask := os.umask(0))
+        self._mask = mask
 
     def listen(self, inbox: Any) -> None:
         """Read what the server says, also while a model computes."""
@@ -179,15 +182,26 @@ class Worker:
             self._job = None
             job.end()
             self._tidy()
-        return ending
+        return {**ending, "spent": True} if self._is_spent() else ending
 
     def _tidy(self) -> None:
         """Put back what a function may have changed for those after it."""
+        os.umask(self._mask)
         with contextlib.suppress(OSError):
             os.chdir(self._folder)
         for standard in (1, 2):
             with contextlib.suppress(OSError):
                 os.dup2(self._printed, standard)
+
+    def _is_spent(self) -> bool:
+        """Whether too few files can be opened for those after it."""
+        with contextlib.ExitStack() as spare:
+            try:
+                for _ in range(_SPARE_FILES):
+                    spare.callback(os.close, os.dup(self._printed))
+            except OSError:
+                return True
+        return False
 
 
 class _Printed(io.TextIOBase):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from nbkit.errors import ServerError
 from nbkit.server import frames
-from nbkit.server.memory import watch_memory
+from nbkit.server.memory import holds_more, watch_memory
 from nbkit.server.printed import PrintedPipe, RequestLog
 from nbkit.server.runs import Outcome
 from nbkit.server.worker import PUBLIC_ONLY, STORE_VARIABLE
@@ -69,12 +69,13 @@ class WorkerProcess:
         log = RequestLog(note)
         self._why_ended = self._limit = ""
         watching: asyncio.Task[None] | None = None
+        memory_limit = order.get("memory_limit")
         try:
             async with asyncio.timeout(time_limit):
+                if self._process is not None and await holds_more(self._process.pid, memory_limit):
+                    await self.end()  # what others keep in there is no fault of this request
                 process = await self._started()
-                watching = asyncio.create_task(
-                    watch_memory(process.pid, order.get("memory_limit"), self._too_large)
-                )
+                watching = asyncio.create_task(watch_memory(process.pid, memory_limit, self._too_large))
                 message = await self._computed(process, order, log)
         except TimeoutError:
             await self.end()
@@ -92,6 +93,8 @@ class WorkerProcess:
             if self._printed is not None:
                 self._printed.listen(None)
             log.end()
+        if "spent" in message:
+            await self.end()
         headers = {"x-fal-billable-units": "0"} if message["status"] == 422 else {}  # noqa: PLR2004
         return Outcome(message["status"], message["body"].encode("ascii"), headers)
 

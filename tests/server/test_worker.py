@@ -227,3 +227,29 @@ def _runs(pid: int, patience: float = 3) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+async def test_files_that_were_left_open_hurt_no_other_request(compute: Compute) -> None:
+    """A function that leaks what a process may open has an outcome, and the next request a process of its own."""
+    _, leaked, _ = await compute("leak_files")
+    outcome, _, _ = await compute("open_one")
+
+    assert leaked["opened"] > 0
+    assert outcome.status == 200
+
+
+async def test_what_others_keep_in_memory_does_not_count(compute: Compute) -> None:
+    """A request with a small limit does not fail because of the weights that another function holds."""
+    await compute("keep", {"bytes": 300 * 2**20})
+    outcome, _, _ = await compute("open_one", {"seconds": 0.5}, memory_limit=250 * 2**20)
+
+    assert outcome.status == 200
+
+
+async def test_files_can_be_read_whatever_a_function_did(compute: Compute) -> None:
+    """The permissions that one function gives to its files are not those of the next one's."""
+    _, before, _ = await compute("mask")
+    await compute("hide_files")
+    _, after, _ = await compute("mask")
+
+    assert after == before

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 Values = dict[str, Any]
@@ -191,3 +192,39 @@ def mute_exception(_given: Values, _job: Any) -> Values:
             raise RuntimeError
 
     raise MuteError
+
+
+_KEPT: list[Any] = []
+
+
+def leak_files(_given: Values, _job: Any) -> Values:
+    """Open files until there are no more, and never close them."""
+    with contextlib.suppress(OSError):
+        while True:
+            _KEPT.append(os.open(os.devnull, os.O_RDONLY))
+    return {"opened": len(_KEPT)}
+
+
+def keep(given: Values, _job: Any) -> Values:
+    """Hold memory for the requests that follow."""
+    _KEPT.append(b"x" * given["bytes"])
+    return {}
+
+
+def open_one(given: Values, _job: Any) -> Values:
+    """Open a file, and have it open for a while."""
+    with Path(os.devnull).open("rb") as file:
+        time.sleep(given.get("seconds", 0))
+        return {"opened": file.name}
+
+
+def hide_files(_given: Values, _job: Any) -> Values:
+    """Let files be made that nobody may read."""
+    os.umask(0o777)
+    return {}
+
+
+def mask(_given: Values, _job: Any) -> Values:
+    """Give what new files are not allowed."""
+    os.umask(now := os.umask(0))
+    return {"mask": now}
