@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -35,16 +34,15 @@ def _lines(status: dict[str, Any]) -> list[str]:
     return [entry["message"] for entry in status["logs"] if entry["level"] == "WARN"]
 
 
-def _computing(below: int) -> psutil.Process:
-    """The process that runs a relay, below another, once its worker process is at work."""
+def _computing(folder: Path) -> psutil.Process:
+    """The process that runs a relay of the server that has a folder."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        for process in psutil.Process(below).children(recursive=True):
-            if "nbkit.server.worker" in process.cmdline():
+        for process in psutil.Process().children(recursive=True):
+            if str(folder / "data") in process.cmdline():
                 parent = process.parent()
                 assert parent
-                if parent.pid != below:  # executors of threads leave theirs below this very process
-                    return parent
+                return parent
         time.sleep(0.01)
     raise TimeoutError
 
@@ -71,7 +69,7 @@ def test_a_killed_process_of_a_pool_that_can_be_made_anew(
         f"{lab.url}/queue/lab/mark", json={"name": "a", "file": str(marks), "seconds": 1}
     ).json()
     _until_begun(marks, 1)
-    _computing(os.getpid()).kill()
+    _computing(tmp_path).kill()
     status = finished(ticket)
 
     assert http.get(ticket["response_url"]).json() == {"name": "a"}
@@ -90,7 +88,7 @@ def test_a_pool_that_was_passed_and_broke_is_told_in_each_answer(
             f"{lab.url}/queue/lab/mark", json={"name": "a", "file": str(marks), "seconds": 9}
         ).json()
         _until_begun(marks, 1)
-        _computing(os.getpid()).kill()
+        _computing(tmp_path).kill()
         finished(ticket)
         answers = [http.get(ticket["response_url"]), http.post(f"{lab.url}/run/lab/echo", json={})]
 
@@ -111,7 +109,7 @@ def test_a_request_that_loses_two_workers_fails(
     ).json()
     for times in (1, 2):
         _until_begun(marks, times)
-        _computing(os.getpid()).kill()
+        _computing(tmp_path).kill()
     finished(ticket)
     answer = http.get(ticket["response_url"])
 
@@ -208,3 +206,17 @@ def _blocking(executor: ThreadPoolExecutor) -> Iterator[Future[None]]:
         yield pending  # type: ignore[misc]
     finally:
         over.set()
+
+
+def test_a_worker_with_another_nbkit_is_refused_in_words(
+    start: Callable[..., Host], http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they say to each other may differ, so nothing is computed."""
+    monkeypatch.setattr("nbkit.__version__", "0.0.7")
+    with _pool() as pool:
+        lab = start(executor=pool, workers=None)
+        answer = http.post(f"{lab.url}/run/lab/echo", json={})
+
+    assert answer.status_code == 503
+    assert "this server 0.0.7" in answer.json()["detail"]
+    assert "install the same version on both" in answer.json()["detail"]
