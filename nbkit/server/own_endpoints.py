@@ -107,6 +107,12 @@ class OwnEndpoints:
                     logs.warn("endpoints_read", f"{path} was read anew")
 
     def _read(self, path: Path) -> list[Entry]:
+        if path.suffix == ".ipynb":
+            raise ConfigError(
+                f"{path} is a notebook; write its functions to a Python file, as with %%writefile my_models.py"
+            )
+        if path.exists() and not path.is_file():  # of a pipe the end would never come
+            raise ConfigError(f"{path} is no file")
         try:
             digest = self._code.put(source_of(path))
         except OSError as error:
@@ -122,6 +128,9 @@ class OwnEndpoints:
 
     def _put(self, path: Path, entries: list[Entry]) -> None:
         ids = tuple(entry.id for entry in entries)
+        for other, theirs in self._ids.items():
+            if other != path and (both := set(theirs) & set(ids)):
+                raise ConfigError(f"{path} declares {', '.join(sorted(both))}, and so does {other}")
         for gone in set(self._ids.get(path, ())) - set(ids):
             self._catalogue.remove(gone)
         self._ids[path] = ids

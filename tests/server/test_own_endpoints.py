@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -155,6 +156,25 @@ def test_a_file_that_cannot_be_served_is_told_in_one_line(
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(catalogue) == []
+
+
+def test_what_is_no_python_file_is_told(tmp_path: Path) -> None:
+    """A notebook, a folder, and a pipe that would never end."""
+    (tmp_path / "a.ipynb").write_text("{}")
+    os.mkfifo(tmp_path / "pipe")
+
+    for name, says in (("a.ipynb", "is a notebook"), ("", "is no file"), ("pipe", "is no file")):
+        with pytest.raises(ConfigError, match=says):
+            own(Catalogue([]), tmp_path, tmp_path / name).load()
+
+
+def test_two_files_cannot_declare_the_same_id(tmp_path: Path) -> None:
+    """Which of them would answer is not left to chance."""
+    for name in ("one.py", "two.py"):
+        (tmp_path / name).write_text(f"import nbkit\n{ONE.format(name='a')}")
+
+    with pytest.raises(ConfigError, match=r"two\.py declares me/x, and so does .*one\.py"):
+        own(Catalogue([]), tmp_path, tmp_path / "one.py", tmp_path / "two.py").load()
 
 
 def test_the_command_line_says_so_and_ends(serve: type[CommandLine], tmp_path: Path) -> None:
