@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
+from nbkit.display.escape import clean
 from nbkit.endpoints.declare import Declared
 from nbkit.errors import InputError
 from nbkit.model.endpoint import Endpoint
@@ -314,7 +315,7 @@ class Workflow:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"<Workflow {self.name}: {', '.join(self._definition.steps) or 'no steps'}>"
+        return clean(f"<Workflow {self.name}: {', '.join(self._definition.steps) or 'no steps'}>")
 
     def _repr_mimebundle_(self, **_choice: Any) -> dict[str, Any]:
         return drawing.bundle(self._definition)

@@ -12,6 +12,7 @@ import nbkit
 from nbkit.errors import InputError
 from nbkit.model.event import Output, StepFinished, StepStarted
 from nbkit.wire.fal.definition import MAX_STEPS
+from tests.attacks import ATTACKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -325,3 +326,12 @@ def test_the_drawing_and_its_text_say_the_same(postcard: nbkit.workflow) -> None
     assert repr(postcard) == "<Workflow postcard: fast_sdxl, echo, upscale>"
     assert json.dumps(shown)
     assert postcard.mermaid().splitlines()[0] == "flowchart LR"
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_workflow_from_outside_is_told_inert(attack: str) -> None:
+    """Its one line, which a list or an error may hold, has nothing that a terminal obeys."""
+    nodes = {attack: {"type": "run", "app": "local/collage", "depends": [], "input": {}}}
+    told = repr(nbkit.workflow.read({"nodes": nodes, "output": {}}))
+
+    assert not set(told) & set("\x1b\x07\x00\u202e\ud800")
