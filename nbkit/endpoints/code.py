@@ -43,15 +43,18 @@ def pickled(thing: Any, name: str) -> bytes:
     try:
         pickler.dump(thing)
     except Exception as error:
+        culprit = next((it for it, value in _used(thing).items() if not _size(value)), "")
         raise InputError(
-            f"{name} uses something that cannot be sent to the server: {_first_line(error)}",
+            f"{name} uses {f'{culprit!r}, which' if culprit else 'something that'} cannot be sent to the server: "
+            f"{_first_line(error)}",
             hint="make it inside the function, or in a function of its own under functools.cache",
         ) from error
     if content.tell() > MOST_PICKLED:
-        largest, size = _largest_global(thing)
+        sizes = {it: _size(value) for it, value in _used(thing).items()}
+        largest = max(sizes, key=lambda it: sizes[it], default="")
         raise InputError(
-            f"{name} carries {content.tell() / 1e6:.0f} MB along, and may carry {MOST_PICKLED / 1e6:.0f} MB; "
-            f"the largest is {largest!r} ({size / 1e6:.0f} MB)",
+            f"{name} carries {content.tell() / 2**20:.0f} MiB along, and may carry {MOST_PICKLED / 2**20:.0f} MiB; "
+            f"the largest is {largest!r} ({sizes.get(largest, 0) / 2**20:.0f} MiB)",
             hint="load it inside the function, in a function of its own under functools.cache",
         )
     return content.getvalue()
@@ -145,22 +148,25 @@ def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
 
 
-def _largest_global(thing: Any) -> tuple[str, int]:
-    """The global or closed-over value that takes the most room, and its bytes."""
+def _used(thing: Any) -> dict[str, Any]:
+    """The globals and closed-over values that a function names."""
     import inspect
 
-    import cloudpickle
+    try:
+        used = inspect.getclosurevars(inspect.unwrap(thing))
+    except (TypeError, ValueError):
+        return {}
+    return {**used.globals, **used.nonlocals}
 
-    function = inspect.unwrap(thing)
-    used = inspect.getclosurevars(function)
-    sizes = {}
-    for name, value in {**used.globals, **used.nonlocals}.items():
-        try:
-            sizes[name] = len(cloudpickle.dumps(value))
-        except Exception:  # noqa: BLE001 - what cannot be measured alone is not what is named
-            sizes[name] = 0
-    largest = max(sizes, key=lambda name: sizes[name], default="")
-    return largest, sizes.get(largest, 0)
+
+def _size(value: Any) -> int:
+    """The bytes that a value takes on its way, 0 where it cannot be sent."""
+    content = io.BytesIO()
+    try:
+        _pickler(content).dump(value)
+    except Exception:  # noqa: BLE001 - whatever is in the way
+        return 0
+    return content.tell()
 
 
 def _first_line(error: BaseException) -> str:

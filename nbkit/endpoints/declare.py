@@ -155,6 +155,8 @@ def endpoint(
         InputError: The id, a limit or a parameter cannot be used; says which, and what to do.
         ConfigError: pydantic is not installed.
     """
+    if callable(name):
+        raise InputError("nbkit.endpoint needs an id", hint="write @nbkit.endpoint('me/my-model')")
     facts = {
         "title": title,
         "description": description,

@@ -70,7 +70,7 @@ def test_what_cannot_be_sent_is_named() -> None:
         return lock.locked()
 
     draw.__module__ = "__main__"
-    with pytest.raises(InputError, match=r"draw uses something that cannot be sent .*lock") as caught:
+    with pytest.raises(InputError, match=r"draw uses 'lock', which cannot be sent .*lock") as caught:
         pickled(draw, "draw")
     assert "functools.cache" in caught.value.hint
 

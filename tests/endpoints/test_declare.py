@@ -98,6 +98,7 @@ def test_the_last_declaration_counts() -> None:
         ("me/../x", "is not an endpoint"),
         ("", "is not an endpoint"),
         (7, "an endpoint is a string"),
+        (plain, r"needs an id\n.*write @nbkit.endpoint\('me/my-model'\)"),
     ],
 )
 def test_a_bad_id_is_told_at_once(name: Any, says: str) -> None:
