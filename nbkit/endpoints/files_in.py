@@ -39,7 +39,7 @@ class _FileInput:
     def _read(self, source: Any, value: Any, info: core_schema.ValidationInfo) -> Any:
         if isinstance(value, source):  # a default, which was never JSON
             return value
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or not _is_text(value):
             raise PydanticCustomError("string_type", "Input should be the address of a file, or a data URI")
         try:
             return self._load(cast("Job", info.context), value)
@@ -47,6 +47,11 @@ class _FileInput:
             kind, context = getattr(error, "kind", "value_error"), getattr(error, "context", {})
             # A message may hold braces of an address, which would be taken for places to fill.
             raise PydanticCustomError(kind, "{message}", {"message": str(error), **context}) from error
+
+
+def _is_text(value: str) -> bool:
+    """Whether there are no halves of characters, as JSON can hold them."""
+    return value.isascii() or value.encode("utf-8", "replace").decode("utf-8") == value
 
 
 _PICTURE = _FileInput("image", lambda job, url: job.load_image(url, ""))

@@ -45,11 +45,15 @@ def output_of(result: Any, job: Job, name: str, seed: int | None = None) -> dict
         output.setdefault("seed", seed)
     size = len(json.dumps(output))
     if size > MOST_BYTES:
-        raise BadResult(
-            f"the function gave {size / 1e6:.0f} MB of JSON; an output may have {MOST_BYTES / 1e6:.0f} MB",
-            hint="write large data to a file and return its Path",
-        )
+        raise _too_much(size)
     return output
+
+
+def _too_much(size: int) -> BadResult:
+    return BadResult(
+        f"the function gave {size / 2**20:.0f} MiB of JSON; an output may have {MOST_BYTES / 2**20:.0f} MiB",
+        hint="write large data to a file and return its Path",
+    )
 
 
 def _named(result: Any) -> Any:
@@ -132,6 +136,8 @@ class _Writer:
             self._inside.discard(identity)
 
     def _text(self, value: str, place: str) -> str:
+        if len(value) > MOST_BYTES:
+            raise _too_much(len(value))
         try:
             value.encode("utf-8")
         except UnicodeEncodeError as error:
@@ -154,9 +160,10 @@ class _Writer:
     def _file(self, value: Path, place: str) -> dict[str, Any]:
         try:
             return self._job.save_file(value)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
             raise BadResult(
-                f"{_at(place)} is the path {str(value)[:200]!r}, which cannot be read: {error.strerror}",
+                f"{_at(place)} is the path {str(value)[:200]!r}, which cannot be read: {why}",
                 hint="return the Path of a file that is there when the function ends",
             ) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import secrets
 import warnings
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from nbkit.endpoints.job import Job
 
 SEED = "seed"
+_MOST_PROBLEMS = 100  # of an input; a long list may have one for each of its values
 _LARGEST_SEED = 2**31 - 1
 _KINDS = inspect.Parameter
 _WRITE = "write its type, as in `prompt: str`, `steps: int = 4` or `picture: PIL.Image.Image`"
@@ -90,7 +92,8 @@ class Parameters:
         try:
             values = self._model.model_validate(given, context=job)
         except ValidationError as error:
-            raise InvalidInput([_problem(it) for it in error.errors(include_url=False)]) from error
+            told = error.errors(include_url=False)[:_MOST_PROBLEMS]
+            raise InvalidInput([_problem(it) for it in told]) from error
         field = self._seed_field
         if field and getattr(values, field) is None and (drawn := self._drawn()) is not None:
             values = values.model_copy(update={field: drawn})
@@ -159,11 +162,21 @@ def _flat(model: type[BaseModel], title: str) -> dict[str, Any]:
         items = rule.get("items")
         if isinstance(items, dict) and "ui" in items:
             rule["ui"] = items["ui"]
+        if "default" in rule and not _can_be_given(rule["default"], rule):
+            del rule["default"]
     schema.setdefault("type", "object")
     schema.setdefault("title", title)
     schema["x-fal-order-properties"] = list(properties)
     json.dumps(schema, allow_nan=False)
     return schema
+
+
+def _can_be_given(default: Any, rule: Mapping[str, Any]) -> bool:
+    """Whether a caller can say what is the default: JSON has no infinity, and a file of the server has no address."""
+    is_file = rule.get("ui", {}).get("field") in ("image", "file")
+    return (default is None or not is_file) and not (
+        isinstance(default, float) and not math.isfinite(default)
+    )
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import math
+import numbers
 from typing import TYPE_CHECKING, Any
 
 from nbkit.endpoints.output import BadResult
@@ -100,7 +101,7 @@ class Steps:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+    return not isinstance(value, bool) and isinstance(value, numbers.Real) and not math.isnan(value)
 
 
 def _stepped(generator: Generator[Any, Any, Any], steps: Steps) -> Any:

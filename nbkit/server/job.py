@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import mimetypes
 import shutil
@@ -175,6 +176,8 @@ class Job:
         """
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         file = StoredFile.new(path.name, kind, self.file_seconds)
+        if path.is_char_device() or path.is_block_device():
+            raise OSError(errno.EINVAL, "It is a device")  # which may have no end
         draft = self._files.draft()
         shutil.copyfile(path, draft)
         size = draft.stat().st_size

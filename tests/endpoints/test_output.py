@@ -3,6 +3,7 @@ from __future__ import annotations
 import enum
 import io
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -189,6 +190,13 @@ def test_a_path_that_leads_nowhere_is_told(job: Request, tmp_path: Path) -> None
         output_of({"a": tmp_path / "none"}, job, "x")
     with pytest.raises(BadResult, match="which cannot be read: Is a directory"):
         output_of(tmp_path, job, "x")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadResult, match="is a named pipe"):
+        output_of(tmp_path / "pipe", job, "x")
+    with pytest.raises(BadResult, match="which cannot be read: It is a device"):
+        output_of({"a": tmp_path / os.devnull}, job, "x")
+    with pytest.raises(BadResult, match="which cannot be read: embedded null byte"):
+        output_of({"a": tmp_path / "a\0b"}, job, "x")
 
 
 def test_too_much_is_told(job: Request, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -285,6 +285,45 @@ def test_what_does_not_fit_is_told_field_by_field(job: Request) -> None:
     assert (steps.place, steps.context, steps.value) == (("steps",), {"le": 50}, 70)
 
 
+def test_no_answer_lists_a_hundred_thousand_problems(job: Request) -> None:
+    """Of a long list with nothing right in it, the first hundred are told."""
+
+    @nbkit.endpoint("me/x")
+    def draw(numbers: list[int]) -> int:
+        return len(numbers)
+
+    with pytest.raises(InvalidInput) as caught:
+        draw.compute({"numbers": ["x"] * 5000}, job)
+    assert len(caught.value.problems) == 100
+    assert caught.value.problems[99].place == ("numbers", 99)
+
+
+def test_an_address_with_half_of_a_character_is_none(job: Request) -> None:
+    """JSON can hold what is no text; that is a wrong input and no fault of the function."""
+
+    @nbkit.endpoint("me/x")
+    def draw(picture: Image.Image, sound: bytes) -> str:
+        return f"{picture}{sound!r}"
+
+    with pytest.raises(InvalidInput) as caught:
+        draw.compute({"picture": "\ud800", "sound": "data:,\udfff"}, job)
+    assert [it.place for it in caught.value.problems] == [("picture",), ("sound",)]
+
+
+def test_a_default_that_no_caller_could_give_stays_with_the_function(job: Request, tmp_path: Path) -> None:
+    """An infinite bound, or a file beside the code: the schema leaves it unsaid, and it counts all the same."""
+    (tmp_path / "a.txt").write_text("abc")
+
+    @nbkit.endpoint("me/x")
+    def draw(most: float = float("inf"), path: Path = tmp_path / "a.txt", sound: bytes = b"de") -> list[Any]:
+        return [most > 5, path.read_text(), sound.decode()]
+
+    properties = draw.facts["input"]["properties"]
+    assert not any("default" in rule for rule in properties.values())
+    assert "required" not in draw.facts["input"]
+    assert draw.compute({}, job) == {"output": [True, "abc", "de"]}
+
+
 def test_a_seed_that_is_left_out_is_drawn_and_told(job: Request) -> None:
     """The output says which, so that it can be given again; a seed that is given is kept."""
 

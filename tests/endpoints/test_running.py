@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -72,6 +73,18 @@ def test_asynchronous_functions_and_generators_work(job: Request) -> None:
     assert job.picture(pictures.compute({}, job)["image"]).getpixel((0, 0)) == (0, 0, 255)
     assert told.compute({}, job) == {"words": ["a"]}
     assert [fraction for fraction, _, _ in steps(job)] == [0.5, 0.5, 0.5]
+
+
+def test_progress_may_be_numpy_s(job: Request) -> None:
+    """A fraction of an array's kind is a number like others."""
+
+    @nbkit.endpoint("me/x")
+    def draw() -> Generator[Any, None, int]:
+        yield np.float32(0.5)
+        return 1
+
+    draw.compute({}, job)
+    assert [fraction for fraction, _, _ in steps(job)] == [0.5]
 
 
 @pytest.mark.parametrize(
