@@ -57,11 +57,13 @@ class Job:
         file_seconds: float | None = None,
         public_only: bool = False,
         models_dirs: Iterable[str] = (),
+        inputs: Path | None = None,
     ) -> None:
         self._send = send
         self._files = files
         self._public_only = public_only
         self._models_dirs = tuple(map(Path, models_dirs))
+        self._inputs = inputs
         self._last_preview = 0.0
         self._last_step = 0.0
         self._steps = 0
@@ -121,7 +123,9 @@ class Job:
             FieldRefused: It cannot be had, or is too large.
         """
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="nbkit-input-", ignore_cleanup_errors=True)
+            self._folder = tempfile.TemporaryDirectory(
+                prefix="nbkit-input-", dir=self._inputs, ignore_cleanup_errors=True
+            )
         target = Path(tempfile.mkdtemp(dir=self._folder.name))
         return load_file(url, field, self._files, target, public_only=self._public_only)
 

@@ -31,6 +31,7 @@ import io
 import json
 import os
 import queue
+import shutil
 import signal
 import sys
 import threading
@@ -59,6 +60,8 @@ PUBLIC_ONLY = "--public-only"
 _NO_INPUTS_FAULT = (MissingPackage, MissingWeights, OutOfMemory)
 _SPARE_FILES = 64  # that the next request must be able to open
 _NO_PIPE = 70  # EX_SOFTWARE: users' code closed what this process speaks through
+INPUTS_VARIABLE = "NBKIT_WORKER_INPUTS"
+"""Where a worker keeps the files of an input: a folder that is removed by whoever started it, however it ends."""
 STORE_VARIABLE = "NBKIT_SERVER_STORE"
 """The address of the server's store: not an argument, which every user of the machine could read."""
 
@@ -95,7 +98,9 @@ def main(data_dir: str, *, public_only: bool = False) -> None:
     # Users' code has no business with what may open the store; the server has seen to the folder's secret.
     files = FileStore(Path(data_dir), os.environ.pop(STORE_VARIABLE, ""), is_joined=True)
     loader = Loader(CodeStore(Path(data_dir) / "code"))
-    worker = Worker(send, files, loader, printed, public_only=public_only)
+    folder = os.environ.pop(INPUTS_VARIABLE, "")
+    inputs = Path(folder) if folder else None
+    worker = Worker(send, files, loader, printed, public_only=public_only, inputs=inputs)
     threading.Thread(target=worker.listen, args=(inbox,), daemon=True).start()
     worker.work()
 
@@ -111,8 +116,10 @@ class Worker:
         printed: int,
         *,
         public_only: bool = False,
+        inputs: Path | None = None,
     ) -> None:
         self._send = send
+        self._inputs = inputs
         self._files = files
         self._loader = loader
         self._printed = printed
@@ -135,6 +142,8 @@ class Worker:
                     self._cancelled = threading.Event()
                     self._orders.put((message, self._cancelled))
         # The server is gone, so nobody waits for what is being computed, here or in a child.
+        if self._inputs is not None:
+            shutil.rmtree(self._inputs, ignore_errors=True)
         if os.getpgrp() == self._process:
             os.killpg(0, signal.SIGKILL)
         os._exit(0)
@@ -164,7 +173,7 @@ class Worker:
             else:
                 self._send(message)
 
-        self._job = job = Job(say, self._files, public_only=self._public_only, **facts)
+        self._job = job = Job(say, self._files, public_only=self._public_only, inputs=self._inputs, **facts)
         job.cancelled = cancelled
         printed = _Printed(job)
         try:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from nbkit.server import frames
 from nbkit.server.memory import holds_more, watch_memory
 from nbkit.server.printed import PrintedPipe, RequestLog
 from nbkit.server.runs import Outcome
-from nbkit.server.worker import PUBLIC_ONLY, STORE_VARIABLE
+from nbkit.server.worker import INPUTS_VARIABLE, PUBLIC_ONLY, STORE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +49,7 @@ class WorkerProcess:
         self._words = (str(data_dir), *((PUBLIC_ONLY,) if public_only else ()))
         self._process: asyncio.subprocess.Process | None = None
         self._printed: PrintedPipe | None = None
+        self._inputs = ""
         self._ending: asyncio.Task[None] | None = None
         self._why_ended = ""
         self._limit = ""
@@ -108,15 +111,19 @@ class WorkerProcess:
         """End the process, whatever it is doing, and wait until it is gone."""
         process, self._process = self._process, None
         printed, self._printed = self._printed, None
+        inputs, self._inputs = self._inputs, ""
         if process is not None:
             _kill_group(process.pid)
             await process.wait()
+        if inputs:
+            await asyncio.to_thread(shutil.rmtree, inputs, ignore_errors=True)
         if printed is not None:
             printed.close()
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
             await self.end()
+            self._inputs = tempfile.mkdtemp(prefix="nbkit-worker-")
             self._printed = printed = PrintedPipe()
             try:
                 self._process = await asyncio.create_subprocess_exec(
@@ -127,7 +134,12 @@ class WorkerProcess:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=printed.end,
-                    env={**_ONE_THREAD, **os.environ, STORE_VARIABLE: self._store},
+                    env={
+                        **_ONE_THREAD,
+                        **os.environ,
+                        STORE_VARIABLE: self._store,
+                        INPUTS_VARIABLE: self._inputs,
+                    },
                     start_new_session=True,
                 )
             finally:

@@ -253,3 +253,14 @@ async def test_files_can_be_read_whatever_a_function_did(compute: Compute) -> No
     _, after, _ = await compute("mask")
 
     assert after == before
+
+
+async def test_an_input_s_files_go_with_a_process_that_crashes(compute: Compute) -> None:
+    """They are not left on the disk of whoever runs a function that dies now and then."""
+    outcome, _, lines = await compute("die_with_file", {"file": "data:,abc"})
+    path = Path(lines[0])
+
+    assert outcome.status == 500
+    assert path.name
+    assert not path.parent.parent.parent.exists()
+    assert path.parent.parent.parent.name.startswith("nbkit-worker-")

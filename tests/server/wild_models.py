@@ -228,3 +228,10 @@ def mask(_given: Values, _job: Any) -> Values:
     """Give what new files are not allowed."""
     os.umask(now := os.umask(0))
     return {"mask": now}
+
+
+def die_with_file(given: Values, job: Any) -> Values:
+    """End while there is a file of the input."""
+    job.log(str(job.load_file(given["file"], "file")))
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
