@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from nbkit.cli.named_server import add_options, client_of
 from nbkit.display.escape import clean, without_harm
 from nbkit.errors import InputError
 
@@ -28,18 +29,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="ID",
         help="send this one again; it may be billed twice",
     )
-    parser.add_argument("--base-url", metavar="URL", help="the nbkit server to ask")
+    add_options(parser, "the nbkit server to ask")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Resume; gives 0 where every run came back."""
-    from nbkit.client.client import Client
     from nbkit.client.resume import resume
 
-    client = Client(base_url=arguments.base_url) if arguments.base_url else None
     try:
-        told = resume(*arguments.ids, resend=arguments.resend, client=client)
+        told = resume(*arguments.ids, resend=arguments.resend, client=client_of(arguments))
     except InputError as error:
         print(f"nbkit resume: {clean(error)}", file=sys.stderr)
         return 2

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbkit.cli.named_server import add_options, client_of
 from nbkit.display.escape import clean, without_harm
 from nbkit.errors import InputError
 from nbkit.magics.grammar import Request
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from nbkit.client.client import Client
     from nbkit.model.media import Media
     from nbkit.model.result import Result
 
@@ -51,9 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--json", action="store_true", help="print one JSON object: output, files, request id"
     )
     parser.add_argument("--stream", action="store_true", help="use the endpoint's stream")
-    parser.add_argument(
-        "--base-url", metavar="URL", help="the nbkit server to call instead of fal or this machine"
-    )
+    add_options(parser, "the nbkit server to call instead of fal or this machine")
     parser.set_defaults(run=run)
 
 
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.out:
             _make(arguments.out)  # a folder that cannot be is told before anything is paid
         request = _request(arguments.endpoint, given, stream=arguments.stream)
-        result = _call(request, arguments.base_url)
+        result = _call(request, client_of(arguments))
     except InputError as error:
         print(f"nbkit run: {clean(error)}", file=sys.stderr)
         return 2
@@ -129,10 +129,10 @@ def _request(endpoint: str, given: dict[str, Any], *, stream: bool) -> Request:
     return request
 
 
-def _call(request: Request, base_url: str | None) -> Result:
+def _call(request: Request, named: Client | None) -> Result:
     from nbkit.client.client import Client
 
-    with Client(base_url=base_url) as client:
+    with named or Client() as client:
         if request.stream:
             return client.stream(request.endpoint, request.input).result()
         return client.submit(request.endpoint, request.input, wait=False).result()

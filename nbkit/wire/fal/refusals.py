@@ -123,7 +123,7 @@ def _advice(refusal: Refusal) -> str:
     if refusal.field_errors:
         return ""
     return {
-        401: "the key is missing or wrong: set FAL_KEY, or pass key=…",
+        401: "the key is missing or wrong: set FAL_KEY for fal; for a server at a base_url pass key=…, or --key-env",
         402: "the account has no credit left",
         403: "the key may not do this",
         429: "too many requests: wait, or run fewer at once",
