@@ -47,6 +47,7 @@ class DaskCluster:
         self._changed: Callable[[], None] = lambda: None
         self._look_again = threading.Event()
         self._closed = False
+        self._connecting = threading.Lock()
         self._read()
 
     def open(self, changed: Callable[[], None]) -> None:
@@ -71,8 +72,7 @@ class DaskCluster:
         Raises:
             ServerError: The scheduler is gone.
         """
-        if self._address and self._client.status not in ("running", "connecting"):
-            self._client = self._connected()
+        self._connect_again()
         try:
             needs = dict(resources) or None
             return _plain(self._client.submit(relay.run, *task, pure=False, resources=needs))
@@ -94,6 +94,12 @@ class DaskCluster:
             with contextlib.suppress(Exception):
                 self._client.close(timeout=2)
 
+    def _connect_again(self) -> None:
+        """Connect anew where Dask has given a scheduler up, which it does when that was away for long."""
+        with self._connecting:
+            if self._address and self._client.status not in ("running", "connecting") and not self._closed:
+                self._client = self._connected()
+
     def _connected(self) -> Any:
         try:
             from distributed import Client
@@ -112,6 +118,8 @@ class DaskCluster:
 
     def _watch(self) -> None:
         while not self._closed:
+            with contextlib.suppress(ServerError):  # without room nobody hands in a task, which would connect
+                self._connect_again()
             with contextlib.suppress(
                 Exception
             ):  # again below, since a scheduler that was away has forgotten it

@@ -95,6 +95,22 @@ def test_it_follows_the_cluster_and_outlives_its_scheduler(
     assert http.get(f"{lab.url}/health").status_code == 200
 
 
+def test_what_waits_begins_when_a_scheduler_that_was_given_up_is_back(
+    dask: Callable[[], DaskProcesses], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers that come later are seen, although nothing could be handed in meanwhile that would connect again."""
+    monkeypatch.setattr("nbkit.server.executors.dask_cluster._LOOK_SECONDS", 0.1)
+    cluster = dask()
+    place = DaskCluster(cluster.url)
+    place._client.close()  # as Dask itself does when its scheduler stays away
+    place.open(lambda: None)
+    cluster.worker(threads=2)
+    _until(lambda: place.room({}) == 2)
+    place.close()
+
+    assert place.lack({}) == ""
+
+
 @pytest.mark.parametrize("address", ["nonsense", "dask://", "dask://host:99999", "http://host:8786"])
 def test_an_address_that_is_none_is_told_at_once(address: str) -> None:
     """And how one looks."""
