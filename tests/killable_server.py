@@ -12,6 +12,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -60,10 +62,12 @@ class Killable:
         return time.monotonic() - began
 
     def end(self, number: signal.Signals = signal.SIGKILL) -> str:
-        """End it by a signal; gives what it wrote to standard error."""
+        """End it by a signal, and wait for its workers, too; gives what it wrote to standard error."""
         assert self.process
+        workers = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(number)
         _, errors = self.process.communicate(timeout=10)
+        psutil.wait_procs(workers, timeout=10)
         self.process = None
         return errors
 

@@ -10,6 +10,7 @@ from nbkit.credentials import Key
 from nbkit.errors import InputError
 from nbkit.model.event import Log
 from nbkit.model.price import Price
+from nbkit.providers.embedded import EMBEDDED
 from tests.scripted_server import answer, stream
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def test_the_embedded_server_checks_at_once(
     """Without a key nothing needs to be asked for first: the server is near, and answers before it could matter."""
 
     async def embedded_server() -> SimpleNamespace:
-        return SimpleNamespace(base_url=scripted.origin, key=Key("k", "a test"))
+        return SimpleNamespace(base_url=scripted.origin, key=Key("k", EMBEDDED))
 
     monkeypatch.setattr("nbkit.client.session.embedded_server", embedded_server)
     scripted.on("GET", "/openapi.json", answer(DOCUMENT))

@@ -105,10 +105,11 @@ def test_a_file_is_imported_as_it_was_when_it_was_read(tmp_path: Path) -> None:
     assert "# the line" in str(caught.traceback[-1].statement)
 
 
-def test_a_file_does_not_take_the_place_of_a_module(tmp_path: Path) -> None:
+def test_a_file_does_not_take_the_place_of_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is called like a module of Python is imported, and Python's stays what it is."""
     import json
 
+    monkeypatch.setattr(sys, "path", list(sys.path))  # its folder comes first in a worker, not in later tests
     path = tmp_path / "json.py"
     path.write_text("VALUE = 1\n")
 

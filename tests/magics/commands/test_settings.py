@@ -46,11 +46,13 @@ def test_a_store_is_set_and_shown(shell: Shell) -> None:
     assert chosen_store().url == ""
 
 
-def test_a_projects_store_is_allowed(shell: Shell, tmp_path: Path) -> None:
+def test_a_projects_store_is_allowed(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a project says is shown as not used, until the user allows it."""
+    monkeypatch.setenv("COLUMNS", "400")  # what is told names the project's file
     (tmp_path / "pyproject.toml").write_text('[tool.nbkit]\nstore = "memory://lab/cats"\n', "utf-8")
     forget()
-    assert "memory://lab/cats is not used" in told(shell, "%nbkit config")
+    page = shell.cell("%nbkit config").outputs[0].data["text/html"]
+    assert "memory://lab/cats is not used" in page
 
     shown = told(shell, "%nbkit config store allow memory://lab")
     assert "is not used" not in shown
