@@ -154,7 +154,7 @@ def test_what_cannot_go_along_is_told_before_anything_is_sent(
         return lock.locked()
 
     declare("me/locked", locked)
-    with pytest.raises(InputError, match="me/locked uses something that cannot be sent"):
+    with pytest.raises(InputError, match="me/locked uses 'lock', which cannot be sent"):
         client.subscribe("me/locked", {})
 
 

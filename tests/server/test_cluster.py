@@ -124,7 +124,8 @@ def test_another_server_streams_places_logs_and_the_end(
 ) -> None:
     """As the one does that has the request."""
     here, there = pair
-    busy = [wait(http, here, 0.6) for _ in range(2)]
+    busy = [wait(http, here, 3) for _ in range(2)]
+    until(lambda: all(http.get(one["status_url"]).json()["status"] == "IN_PROGRESS" for one in busy))
     first = wait(http, here, 0.1)
     second = http.post(f"{here.url}/queue/lab/echo", json={"a": 1}).json()
     seen = list(statuses(http, there, second))
