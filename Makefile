@@ -22,9 +22,11 @@ lab: weights ## Open JupyterLab on the notebooks.
 notebooks: weights ## Execute the notebooks and keep their outputs, in their places.
 	$(BIN)/python -m tests.save_notebook
 
+# Two processes hold each other up, which some tests about time do not stand: what failed is run again, alone, and decides.
 test: lint weights chromium postgres $(JS)/node_modules ## Run everything that decides whether a change is good: lint, types, tests.
 	rm -rf build/screenshots
-	$(BIN)/pytest --numprocesses=2 --dist=worksteal
+	$(BIN)/pytest --numprocesses=2 --dist=worksteal || \
+	$(BIN)/pytest --last-failed --last-failed-no-failures=none
 
 lint: $(READY) ## Check style and types.
 	$(BIN)/ruff check .

@@ -91,7 +91,7 @@ def test_the_notebook_of_own_models_paints_wires_and_compares(tmp_path: Path) ->
     painted = outputs(notebook, "generate me/oil-paint")
     swept = outputs(notebook, "nbkit.Sweep")
 
-    assert "strokes on 1024 × 768" in painted
+    assert "1024 × 768" in painted
     assert "data:image/webp" in painted
     assert any("".join(words).startswith("brush: 400 is more than 60") for words in printed)
     assert outputs(notebook, "generate workflows/local/postcard").count("completion") == 3

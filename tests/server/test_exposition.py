@@ -42,7 +42,7 @@ def test_each_request_is_counted_by_what_came_of_it(
     start: Callable[..., Host], http: httpx.Client, finished: Callable[[Any], Any]
 ) -> None:
     """One that succeeds, one refused, one that fails, one cancelled, one that took too long, one of a stranger."""
-    host = start(time_limit=0.6)
+    host = start(time_limit=3)
     queue = f"{host.url}/queue/lab"
     sent = [
         http.post(f"{queue}/{name}", json=given).json()

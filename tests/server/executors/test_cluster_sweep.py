@@ -82,11 +82,12 @@ def test_a_sweep_survives_the_death_of_a_worker(dask: Callable[[], DaskProcesses
     assert {row[0] for row in rows} == {run.request_id for run in runs}
     assert {row[1:3] for row in rows} == {(200, 1)}
     assert len(rows) == 100
-    # What was under way on the worker that died was begun again; nothing was done twice.
+    # What was under way on the worker that died was begun again, and nothing else; it may just have been done.
     done = Counter(line for line in marks.read_text().splitlines() if line.endswith("done"))
     begun = Counter(line.split()[0] for line in marks.read_text().splitlines() if " begun" in line)
-    assert (len(done), set(done.values())) == (100, {1})
     again = [name for name, times in begun.items() if times == 2]
+    assert len(done) == 100
+    assert {line.split()[0] for line, times in done.items() if times > 1} <= set(again)
     lost = [row for row in rows if "was lost; this is computed again" in (row[3] or "")]
     assert 1 <= len(again) <= len(lost) <= 2
     told = [run for run in runs if any(isinstance(it, Log) and "was lost" in it.message for it in run.events)]
