@@ -54,7 +54,7 @@ def fetch(files: FileStore, sha256: str, suffix: str = "", size: int | None = No
     try:
         fetching = _Fetching(open_store(url), files, sha256, suffix, size)
         found = fetching.wait()
-    except (NbkitError, OSError) as error:
+    except (NbkitError, OSError, _Another) as error:
         held_back = url + sha256 if isinstance(error, _Another) else url
         _not_before[held_back] = time.monotonic() + _PAUSE
         _warn(url, str(error))
@@ -84,7 +84,7 @@ def check(url: str) -> str:
     return trouble[0]
 
 
-class _Another(MediaError):
+class _Another(Exception):
     """What stands under a hash is another file."""
 
 
@@ -96,7 +96,7 @@ class _Fetching:
         self._sha256, self._suffix, self._size = sha256, suffix, size
         self._received = 0
         self._path: Path | None = None
-        self._error: NbkitError | OSError | None = None
+        self._error: NbkitError | OSError | _Another | None = None
         self._is_over = threading.Event()
         threading.Thread(target=self._work, name="nbkit-fetching", daemon=True).start()
 
@@ -113,7 +113,7 @@ class _Fetching:
     def _work(self) -> None:
         try:
             self._path = self._fetch()
-        except (NbkitError, OSError) as error:
+        except (NbkitError, OSError, _Another) as error:
             self._error = error
         finally:
             self._is_over.set()
@@ -144,7 +144,7 @@ class _Fetching:
         if digest.hexdigest() != self._sha256:
             raise self._refused(_Another, "is not what its name says")
 
-    def _refused(self, kind: type[MediaError], why: str) -> MediaError:
+    def _refused(self, kind: type[Exception], why: str) -> Exception:
         return kind(f"{name_in_store(self._sha256)} in {self._store.shown} {why}")
 
 
